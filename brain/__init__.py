@@ -1,0 +1,1 @@
+"""Forecasts, plans and anomaly rules."""

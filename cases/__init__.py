@@ -1,0 +1,1 @@
+"""The closed loop: what state a case is in and the indicators that follow."""

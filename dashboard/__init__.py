@@ -1,0 +1,1 @@
+"""Dash pages, sessions and the live hub."""

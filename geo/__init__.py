@@ -1,0 +1,1 @@
+"""Space only: county packs, codes, coordinate systems, point-to-cell."""

@@ -1,0 +1,1 @@
+"""The county's front door: parse, place, de-duplicate, stream and record every event."""
