@@ -1,26 +1,49 @@
 """A county pack: the folder of text and GeoJSON that says what a county is."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import geopandas
 import pandas
 
-LEVELS = ("county", "town", "village", "cell")
+from geo.areas import read_areas, read_lines
+from geo.assets import read_assets
+from geo.lookup import CellLookup
+from geo.pack import LEVELS, Name, PackError, read_bytes
+from geo.profile import (
+    Calendar,
+    Category,
+    ClockAnchor,
+    Feed,
+    Profile,
+    Thresholds,
+    Unit,
+    parse_toml,
+    read_profile,
+)
+from geo.topology import find_faults
 
+__all__ = [
+    "LEVELS",
+    "Calendar",
+    "Category",
+    "County",
+    "Feed",
+    "Name",
+    "PackError",
+    "Thresholds",
+    "Unit",
+    "check_county",
+    "load_county",
+]
 
-class PackError(ValueError):
-    """A pack that cannot be used; the message names the file, the field and the reason in one line."""
-
-
-@dataclass(frozen=True)
-class Name:
-    """A name in both languages; `en` falls back to `zh` when a pack gives none."""
-
-    zh: str
-    en: str
+_FILES: Final = ("county.toml", "areas.geojson", "assets.csv", "roads.geojson", "rivers.geojson", "basemap.pmtiles")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +72,97 @@ class County:
     settings: dict[str, Any]
     revision: str
 
+    @cached_property
+    def profile(self) -> Profile:
+        """`county.toml`, typed and with its defaults filled in."""
+        return read_profile(self.settings)
+
     @property
     def bbox(self) -> tuple[float, float, float, float]:
         """West, south, east, north in degrees."""
         west, south, east, north = self.areas.total_bounds
         return float(west), float(south), float(east), float(north)
 
+    @property
+    def categories(self) -> Mapping[str, Category]:
+        """What can be reported, by code."""
+        return self.profile.categories
+
+    @property
+    def units(self) -> Mapping[str, Unit]:
+        """Who handles, by code."""
+        return self.profile.units
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """Every feed by key: the built-in ones always, then those that the pack declares."""
+        return self.profile.feeds
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What counts as full or slow."""
+        return self.profile.thresholds
+
+    @property
+    def calendar(self) -> Calendar:
+        """When offices work."""
+        return self.profile.calendar
+
+    @property
+    def heat_window(self) -> timedelta:
+        """How far back the case heatmap looks."""
+        return self.profile.heat_window
+
+    @property
+    def clock_anchor(self) -> ClockAnchor:
+        """Where windows end: `system` at the present moment, `data` at the newest record."""
+        return self.profile.clock_anchor
+
+    @property
+    def fictional(self) -> bool:
+        """Whether the county exists only here; said on screen."""
+        return self.profile.fictional
+
 
 def load_county(folder: Path) -> County:
     """Return the county in a pack's folder; raises `PackError` with one clear line for a broken pack."""
-    raise NotImplementedError
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise PackError(f"{folder}: no such folder")
+    settings = parse_toml(read_bytes(folder / "county.toml"))
+    profile = read_profile(settings)
+    areas = read_areas(folder / "areas.geojson", profile.code)
+    cells = areas[areas["level"] == "cell"]
+    declared = {feed.key for feed in profile.feeds.values() if feed.declared}
+    return County(
+        folder=folder,
+        code=profile.code,
+        name=profile.name,
+        time_zone=profile.time_zone,
+        areas=areas,
+        cells=cells,
+        assets=read_assets(folder / "assets.csv", CellLookup(cells), list(cells.index), declared),
+        roads=read_lines(folder / "roads.geojson"),
+        rivers=read_lines(folder / "rivers.geojson"),
+        settings=settings,
+        revision=_digest_files(folder),
+    )
+
+
+def check_county(county: County) -> list[str]:
+    """Return one line for each fault in the tiling of a loaded county; an empty list says it is sound.
+
+    Cells must tile their village, villages their town, towns the county; gaps and overlaps are reported
+    with their area in m² and the codes concerned.
+    """
+    return find_faults(county.areas)
+
+
+def _digest_files(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for name in _FILES:
+        path = folder / name
+        if path.exists():
+            with path.open("rb") as file:
+                digest.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]

@@ -14,8 +14,8 @@ class SettingError(ValueError):
 class Settings:
     """Every setting of every part; a part reads only its own.
 
-    `redis_url` and `database_url` are always filled when a part runs: the supervisor starts the embedded
-    server and passes its address on.
+    `redis_url` is None only in the supervisor, which then starts the embedded server and passes its address
+    on to the parts; `database_url` None means SQLite in `data_dir`.
     """
 
     county: Path | None = None
@@ -31,6 +31,34 @@ class Settings:
     ui_lang: str = "zh"
     auth: str = "demo"
     partitions: int = 4
+
+    @property
+    def web_url(self) -> str:
+        """Where a browser on this machine finds the dashboard."""
+        return f"http://{_as_reachable(self.web_host)}:{self.web_port}"
+
+    @property
+    def ingest_url(self) -> str:
+        """Where a sender on this machine finds ingest."""
+        return f"http://{_as_reachable(self.ingest_host)}:{self.ingest_port}"
+
+    def as_environ(self) -> dict[str, str]:
+        """Return the settings as the environment of a part that is to see the same ones."""
+        values = {
+            "COUNTY": self.county,
+            "DATA_DIR": self.data_dir.resolve(),
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+            "WEB_HOST": self.web_host,
+            "WEB_PORT": self.web_port,
+            "INGEST_HOST": self.ingest_host,
+            "INGEST_PORT": self.ingest_port,
+            "INGEST_KEY": self.ingest_key,
+            "UI_LANG": self.ui_lang,
+            "AUTH": self.auth,
+            "PARTITIONS": self.partitions,
+        }
+        return {name: str(value) for name, value in values.items() if value is not None}
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -51,6 +79,12 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         auth=_read_choice(environ, "AUTH", "demo", ("demo", "on")),
         partitions=_read_integer(environ, "PARTITIONS", 4, highest=1024),
     )
+
+
+def _as_reachable(host: str) -> str:
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _read_integer(environ: Mapping[str, str], name: str, default: int, highest: int) -> int:

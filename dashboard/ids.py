@@ -1,0 +1,16 @@
+"""Ids of Dash components; the live parts of a page are found by their `data-` attributes instead."""
+
+URL = "url"
+PAGE = "page"
+
+QUEUE = "queue"
+QUEUE_TOTAL = "queue-total"
+REFRESH = "queue-refresh"
+FILTER_TOWN = "filter-town"
+FILTER_VILLAGE = "filter-village"
+FILTER_CATEGORY = "filter-category"
+FILTER_SEVERITY = "filter-severity"
+FILTER_STATE = "filter-state"
+FILTER_CHANNEL = "filter-channel"
+FILTER_TEXT = "filter-text"
+FILTER_CLEAR = "filter-clear"

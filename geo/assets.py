@@ -1,0 +1,82 @@
+"""What stands in a county: bins, detectors, stations, cameras, and the roster of grid workers."""
+
+import io
+from collections.abc import Set
+from pathlib import Path
+from typing import Final
+
+import numpy
+import numpy.typing
+import pandas
+
+from geo.lookup import OUTSIDE, CellLookup
+from geo.pack import PackError, read_bytes
+from geo.profile import ROAD_CLASSES
+
+KINDS: Final = ("bin", "detector", "air_station", "water_station", "camera", "grid_worker")
+_NEEDED: Final = ("asset_id", "kind", "name", "lon", "lat")
+_NUMBERS: Final = ("capacity_l", "free_flow_kmh")
+
+
+def read_assets(path: Path, lookup: CellLookup, codes: list[str], other_kinds: Set[str]) -> pandas.DataFrame:
+    """Return the assets indexed by `asset_id`, each placed in its cell (`cell_code`; None outside).
+
+    Extra columns stay text, "" where empty; `capacity_l` and `free_flow_kmh` are numbers, NaN where empty.
+    `other_kinds` are the kinds allowed besides the known ones. No file gives an empty table. Raises `PackError`.
+    """
+    table = _read_csv(path) if path.exists() else pandas.DataFrame({key: [] for key in _NEEDED}, dtype=str)
+    if "name_en" not in table:
+        table["name_en"] = ""
+    table["name_en"] = table["name_en"].where(table["name_en"] != "", table["name"])
+    for column in ("lon", "lat", *_NUMBERS):
+        if column in table:
+            table[column] = _to_numbers(path.name, table, column)
+    _check_assets(path.name, table, other_kinds)
+    positions = lookup.find_cells(table["lon"].to_numpy(float), table["lat"].to_numpy(float))
+    cell_codes = [None if position == OUTSIDE else codes[position] for position in positions]
+    table["cell_code"] = pandas.Series(cell_codes, index=table.index, dtype=object)
+    return table.set_index("asset_id")
+
+
+def _read_csv(path: Path) -> pandas.DataFrame:
+    body = io.BytesIO(read_bytes(path))
+    try:
+        table = pandas.read_csv(body, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PackError(f"{path.name}: not UTF-8 at byte {error.start}") from None
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
+        raise PackError(f"{path.name}: no valid CSV: {str(error).strip()}") from None
+    missing = [column for column in _NEEDED if column not in table]
+    if missing:
+        raise PackError(f"{path.name}: column {missing[0]} is missing")
+    return table
+
+
+def _to_numbers(file: str, table: pandas.DataFrame, column: str) -> pandas.Series:
+    numbers = pandas.to_numeric(table[column], errors="coerce")
+    _refuse(file, table, column, (numbers.isna() & (table[column] != "")).to_numpy(bool), "is no number")
+    return numbers.astype(float)
+
+
+def _check_assets(file: str, table: pandas.DataFrame, other_kinds: Set[str]) -> None:
+    identifiers = table["asset_id"]
+    _refuse(file, table, "asset_id", (identifiers == "").to_numpy(bool), "is empty")
+    _refuse(file, table, "asset_id", identifiers.duplicated().to_numpy(bool), "is there twice")
+    kinds = [*KINDS, *sorted(other_kinds)]
+    _refuse(file, table, "kind", (~table["kind"].isin(kinds)).to_numpy(bool), f"is none of {', '.join(kinds)}")
+    for column, limit in (("lon", 180), ("lat", 90)):
+        outside = ~table[column].between(-limit, limit).to_numpy(bool)
+        _refuse(file, table, column, outside, f"must be from -{limit} to {limit}")
+    if "road_class" in table:
+        wrong = (table["kind"] == "detector") & ~table["road_class"].isin(ROAD_CLASSES)
+        _refuse(file, table, "road_class", wrong.to_numpy(bool), f"is none of {', '.join(ROAD_CLASSES)}")
+
+
+def _refuse(
+    file: str, table: pandas.DataFrame, column: str, bad: numpy.typing.NDArray[numpy.bool_], reason: str
+) -> None:
+    if bad.any():
+        row = int(bad.argmax())
+        asset, value = table["asset_id"].iat[row], table[column].iat[row]
+        # The header is line 1.
+        raise PackError(f"{file}: line {row + 2} ({asset}): {column} {value!r} {reason}")
