@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 REPORTED = "reported"
+REOPEN = "reopen"
 
 # The seven steps of 数字城管 with their side states, and the state that a case is in after each action.
 STATE_AFTER = {
@@ -24,15 +25,15 @@ STATE_AFTER = {
     "extend": "dispatched",  # 延时: whoever has it goes on with it
     "close": "closed",  # 结案
     "void": "voided",  # 作废
-    "reopen": "filed",  # 重新立案
+    REOPEN: "filed",  # 重新立案
 }
 STATES = tuple(dict.fromkeys(STATE_AFTER.values()))
 ENDED = frozenset({"closed", "voided"})
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Step:
-    """One action as the fold needs it: when (epoch ms), its order among actions of the same moment, what, whose."""
+    """One action as the fold needs it: when (epoch ms), its order among actions of one moment, what, whose."""
 
     at_ms: int
     order: int
@@ -42,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class CaseState:
-    """Where a case is: its state, since when (epoch ms), and the unit that has it."""
+    """Where a case is: its state, since when (epoch ms; None before any action), and the unit that has it."""
 
     state: str = REPORTED
     since_ms: int | None = None
@@ -54,14 +55,39 @@ class CaseState:
         return self.since_ms if self.state in ENDED else None
 
 
-def fold(steps: Iterable[Step]) -> CaseState:
-    """Return the state that a set of actions leads to.
+def essential(steps: Iterable[Step]) -> frozenset[Step]:
+    """Return the least set with the same fold, also after any further step: what has to be remembered.
 
-    Order of arrival and repetition do not matter: the steps are taken by (`at_ms`, `order`). An action that
-    the table does not know changes nothing. A step without a unit keeps the unit of the step before it.
+    That is the last step, the last that names a unit, the last reopening, and every ending since then.
+    Steps that the table does not know, and reports (a case is reported before anything else), are left out.
     """
-    known = sorted(step for step in set(steps) if step.action in STATE_AFTER)
-    if not known:
-        return CaseState()
-    unit = next((step.unit for step in reversed(known) if step.unit is not None), None)
-    return CaseState(STATE_AFTER[known[-1].action], known[-1].at_ms, unit)
+    known = sorted({step for step in steps if step.action in STATE_AFTER and step.action != "report"}, key=_sort_key)
+    reopened = [position for position, step in enumerate(known) if step.action == REOPEN]
+    since = reopened[-1] if reopened else 0
+    return frozenset(
+        [
+            *known[-1:],
+            *[step for step in known if step.unit is not None][-1:],
+            *known[since : since + 1][: len(reopened)],
+            *[step for step in known[since:] if STATE_AFTER[step.action] in ENDED],
+        ]
+    )
+
+
+def fold(steps: Iterable[Step]) -> CaseState:
+    """Return the state that a set of actions leads to; order of arrival and repetition do not matter.
+
+    Steps count in the order of (`at_ms`, `order`). A step without a unit keeps the unit of the one before it.
+    The first ending since the last reopening ends the case; after it only a reopening moves it. The rule is the
+    one by which `ingest.case_state` derives the columns of `cases`.
+    """
+    state, since_ms, unit = REPORTED, None, None
+    for step in sorted(essential(steps), key=_sort_key):
+        unit = step.unit or unit
+        if state not in ENDED or step.action == REOPEN:
+            state, since_ms = STATE_AFTER[step.action], step.at_ms
+    return CaseState(state, since_ms, unit)
+
+
+def _sort_key(step: Step) -> tuple[int, int, str, str]:
+    return step.at_ms, step.order, step.action, step.unit or ""

@@ -12,11 +12,13 @@ import numpy
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from geo.pack import CODE_LENGTHS
+
 COUNTY_DIGITS = 6
 STEP_DIGITS = 3
 HIGHEST_SEQUENCE = 999
 
-_LEVEL_BY_LENGTH = {6: "county", 9: "town", 12: "village", 15: "cell"}
+_LEVEL_BY_LENGTH = {digits: level for level, digits in CODE_LENGTHS.items()}
 
 # Cells whose centroids lie closer together than this share of the mean cell width make one column.
 _COLUMN_SHARE = 0.5

@@ -1,0 +1,165 @@
+"""(a) Events a second from HTTP batches to committed in SQL, as a ratio to redis-benchmark's pipelined XADD."""
+
+import asyncio
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import redis
+
+from bench.table import print_table
+from geo.builtin import provide_demo
+from geo.county import County, load_county
+from ingest.child import start_child
+from ingest.embedded import EmbeddedRedis, start_redis
+from tests.appliance import KEY, ROOT, free_port, wait_for
+
+BATCH = 500
+IN_FLIGHT = 4
+EVENTS = 200_000
+REPEATS = 3
+HEADERS = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {KEY}"}
+
+
+def run() -> list[dict[str, object]]:
+    """Return one row a repeat: events/s through the whole path, XADD/s in the same run, and their ratio."""
+    county = load_county(provide_demo(ROOT / ".setup" / "demo-county"))
+    rows = [measure(county, number) for number in range(REPEATS)]
+    median = statistics.median(float(str(row["ratio"])) for row in rows)
+    return [*rows, {"run": "median", "ratio": round(median, 3), "aim": ">= 0.15"}]
+
+
+def measure(county: County, number: int) -> dict[str, object]:
+    """Measure one run on fresh data."""
+    with tempfile.TemporaryDirectory() as folder, ingest_and_recorder(Path(folder), county) as (server, url):
+        bodies = list(make_bodies(county, EVENTS))
+        size = message_size(server, url, bodies[0])
+        limit_per_s = benchmark_xadd(server, size)
+        began = time.perf_counter()
+        asyncio.run(post_all(url, bodies[1:]))
+        accepted_at = time.perf_counter()
+        wait_for(lambda: is_drained(url, EVENTS), 300, "the recorder")
+        rate_per_s = (EVENTS - BATCH) / (time.perf_counter() - began)
+        return {
+            "run": number + 1,
+            "events_per_s": round(rate_per_s),
+            "accepted_per_s": round((EVENTS - BATCH) / (accepted_at - began)),
+            "xadd_per_s": round(limit_per_s),
+            "message_bytes": size,
+            "ratio": round(rate_per_s / limit_per_s, 3),
+            "aim": ">= 0.15",
+        }
+
+
+@contextmanager
+def ingest_and_recorder(folder: Path, county: County) -> Iterator[tuple[EmbeddedRedis, str]]:
+    """Run an embedded server, ingest and the recorder; yield the server and ingest's URL."""
+    server = start_redis(folder)
+    port = free_port()
+    environ = {
+        "REDIS_URL": server.url,
+        "DATA_DIR": str(folder),
+        "COUNTY": str(county.folder),
+        "INGEST_PORT": str(port),
+        "INGEST_KEY": KEY,
+    }
+    parts = [start_child([sys.executable, "-m", "ingest", command], environ) for command in ("serve", "record")]
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: is_drained(url, 0), 60, "ingest")
+        yield server, url
+    finally:
+        for part in parts:
+            part.terminate()
+            part.wait()
+        server.stop()
+
+
+def make_bodies(county: County, events: int) -> Iterator[bytes]:
+    """Yield NDJSON batches of bin readings, each bin reporting in turn."""
+    bins = county.assets[county.assets["kind"] == "bin"]
+    places = [{"type": "Point", "coordinates": [lon, lat]} for lon, lat in zip(bins["lon"], bins["lat"], strict=True)]
+    start = datetime.now(UTC) - timedelta(hours=1)
+    lines = []
+    for number in range(events):
+        position = number % len(places)
+        observed_at = (start + timedelta(milliseconds=number)).isoformat()
+        entity = {
+            "id": str(bins.index[position]),
+            "type": "WasteContainer",
+            "location": places[position],
+            "fillingLevel": number % 100 / 100,
+            "storedWasteKind": "organic",
+            "binLoggedTime": observed_at,
+        }
+        event = {
+            "specversion": "1.0",
+            "id": f"b-{number}",
+            "source": "urn:bench",
+            "type": "iot.observed",
+            "data": entity,
+        }
+        lines.append(json.dumps(event, separators=(",", ":")))
+        if len(lines) == BATCH:
+            yield "\n".join(lines).encode()
+            lines = []
+
+
+async def post_all(url: str, bodies: list[bytes]) -> None:
+    """Post every batch, a few requests in flight."""
+    waiting = iter(bodies)
+
+    async def post_some(client: httpx.AsyncClient) -> None:
+        for body in waiting:
+            answer = await client.post(f"{url}/v1/events", content=body, headers=HEADERS)
+            assert answer.status_code == 202, answer.text
+            assert answer.json()["accepted"] == BATCH, answer.text[:500]
+
+    async with httpx.AsyncClient(timeout=60) as client:
+        await asyncio.gather(*(post_some(client) for _ in range(IN_FLIGHT)))
+
+
+def message_size(server: EmbeddedRedis, url: str, body: bytes) -> int:
+    """Post one batch and return the median size of its messages in the streams."""
+    asyncio.run(post_all(url, [body]))
+    client = redis.Redis.from_url(server.url)
+    sizes = [
+        sum(len(name) + len(value) for name, value in fields.items())
+        for key in client.scan_iter("events:{*")
+        for _, fields in client.xrange(key)
+    ]
+    return round(statistics.median(sizes))
+
+
+def benchmark_xadd(server: EmbeddedRedis, size: int) -> float:
+    """Return redis-benchmark's XADD a second: one field of `size` bytes, pipeline 1000, one client."""
+    program = shutil.which("redis-benchmark") or shutil.which("valkey-benchmark")
+    assert program, "redis-benchmark is not installed: make bench does it"
+    command = [program, "-s", server.url.removeprefix("unix://"), "-n", str(EVENTS), "-P", "1000", "-c", "1", "--csv"]
+    answer = subprocess.run(
+        [*command, "XADD", "limit", "*", "record", "x" * size], capture_output=True, text=True, check=True
+    ).stdout
+    redis.Redis.from_url(server.url).delete("limit")
+    return float(answer.strip().splitlines()[-1].split(",")[1].strip('"'))
+
+
+def is_drained(url: str, recorded: int) -> bool:
+    """Tell whether ingest answers and `recorded` events or more are in SQL."""
+    try:
+        counters = httpx.get(f"{url}/health").json()["counters"]
+    except (httpx.HTTPError, KeyError):
+        return False
+    return counters["recorded"] is not None and counters["recorded"] >= recorded
+
+
+if __name__ == "__main__":
+    print_table(run())

@@ -1,0 +1,67 @@
+// Bundles the live map and the screens into assets/build (git-ignored, served by Dash under /assets/build/).
+//
+//   county-brain.js + .css      the entry: an ES module, see the top of main.ts for how a page loads it
+//   chunk-*.js                  what only one screen needs
+//   maplibre-gl-worker.js       MapLibre's worker; it must be a file of our own origin, a blob: would need a looser CSP
+//   version.txt                 a hash of the entry; assets/loader.js asks for it before anything else
+//   fonts/                      Noto Sans SC; a browser fetches only the unicode ranges that a page shows
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import path from "node:path";
+import * as esbuild from "esbuild";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const root = path.resolve(here, "../..");
+const outdir = path.join(root, "assets/build");
+// A half-written folder would be served by a dashboard that runs already: build beside, then swap.
+const staging = path.join(root, "assets/build.new");
+
+const options = {
+  entryPoints: { "county-brain": path.join(here, "main.ts") },
+  outdir: staging,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  sourcemap: "external",
+  chunkNames: "chunk-[name]-[hash]",
+  assetNames: "fonts/[name]",
+  loader: { ".woff2": "file" },
+  legalComments: "linked",
+  logLevel: "warning",
+};
+
+async function copyWorker(folder) {
+  const worker = createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl-worker.mjs");
+  await copyFile(worker, path.join(folder, "maplibre-gl-worker.js"));
+}
+
+async function writeVersion(folder) {
+  const hash = createHash("sha256");
+  for (const name of ["county-brain.js", "county-brain.css"]) hash.update(await readFile(path.join(folder, name)));
+  await writeFile(path.join(folder, "version.txt"), hash.digest("hex").slice(0, 12));
+}
+
+async function build() {
+  await rm(staging, { recursive: true, force: true });
+  await mkdir(staging, { recursive: true });
+  await esbuild.build(options);
+  await copyWorker(staging);
+  await writeVersion(staging);
+  await rm(outdir, { recursive: true, force: true });
+  await rename(staging, outdir);
+}
+
+async function watch() {
+  await mkdir(outdir, { recursive: true });
+  const context = await esbuild.context({ ...options, outdir, minify: false, logLevel: "info" });
+  await copyWorker(outdir);
+  await context.rebuild();
+  await writeVersion(outdir);
+  await context.watch();
+}
+
+await (process.argv.includes("--watch") ? watch() : build());

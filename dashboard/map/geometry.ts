@@ -1,0 +1,89 @@
+// The county's geometry: fetched once per pack revision, never sent again.
+
+import type { CountyInfo } from "./wire.ts";
+
+const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers", "assets"] as const;
+export type Part = (typeof PARTS)[number];
+export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
+export type LonLat = [number, number];
+
+/** Fetches every part of a county's geometry; a part that the pack does not have (404) is an empty collection. */
+export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
+  const fetched = await Promise.all(PARTS.map((part) => fetchPart(county.revision, part)));
+  return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
+}
+
+async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureCollection> {
+  const response = await fetch(`/api/geometry/${revision}/${part}`);
+  if (response.status === 404) return { type: "FeatureCollection", features: [] };
+  if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
+  return (await response.json()) as GeoJSON.FeatureCollection;
+}
+
+/** Returns one labelled point for each polygon, inside it; bigger areas come first. */
+export function placeLabels(areas: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection {
+  const labelled = areas.features.map((area) => ({ area, ring: largestRing(area.geometry) }));
+  labelled.sort((a, b) => ringArea(b.ring) - ringArea(a.ring));
+  return {
+    type: "FeatureCollection",
+    features: labelled
+      .filter(({ ring }) => ring.length > 2)
+      .map(({ area, ring }, rank) => ({
+        type: "Feature",
+        properties: { ...area.properties, rank },
+        geometry: { type: "Point", coordinates: pointInside(ring) },
+      })),
+  };
+}
+
+/** Returns a point inside a feature: the point itself, or the middle of a polygon's largest part. */
+export function centreOf(feature: GeoJSON.Feature): LonLat | null {
+  if (feature.geometry.type === "Point") return feature.geometry.coordinates as LonLat;
+  const ring = largestRing(feature.geometry);
+  return ring.length > 2 ? pointInside(ring) : null;
+}
+
+function largestRing(geometry: GeoJSON.Geometry): LonLat[] {
+  const polygons =
+    geometry.type === "Polygon"
+      ? [geometry.coordinates]
+      : geometry.type === "MultiPolygon"
+        ? geometry.coordinates
+        : [];
+  const rings = polygons.map((polygon) => (polygon[0] ?? []) as LonLat[]);
+  return rings.reduce((best, ring) => (ringArea(ring) > ringArea(best) ? ring : best), [] as LonLat[]);
+}
+
+function ringArea(ring: LonLat[]): number {
+  return Math.abs(shoelace(ring).area);
+}
+
+/** Signed area (square degrees) and centroid by the shoelace formula. */
+function shoelace(ring: LonLat[]): { area: number; lon: number; lat: number } {
+  let [area, lon, lat] = [0, 0, 0];
+  ring.forEach(([x1, y1], i) => {
+    const [x2, y2] = ring[(i + 1) % ring.length]!;
+    const cross = x1 * y2 - x2 * y1;
+    area += cross / 2;
+    lon += ((x1 + x2) * cross) / 6;
+    lat += ((y1 + y2) * cross) / 6;
+  });
+  return { area, lon: lon / area, lat: lat / area };
+}
+
+/** The middle of the longest stretch inside the ring on its centroid's parallel: always inside, mostly central. */
+function pointInside(ring: LonLat[]): LonLat {
+  const { lat } = shoelace(ring);
+  const crossings: number[] = [];
+  ring.forEach(([x1, y1], i) => {
+    const [x2, y2] = ring[(i + 1) % ring.length]!;
+    if (y1 > lat !== y2 > lat) crossings.push(x1 + ((lat - y1) / (y2 - y1)) * (x2 - x1));
+  });
+  crossings.sort((a, b) => a - b);
+  let [best, width] = [ring[0]![0], -1];
+  for (let i = 0; i + 1 < crossings.length; i += 2) {
+    const [west, east] = [crossings[i]!, crossings[i + 1]!];
+    if (east - west > width) [best, width] = [(west + east) / 2, east - west];
+  }
+  return [best, lat];
+}

@@ -1,0 +1,130 @@
+// Shapes drawn at run time: marks of assets, severities and the hatch of "no data". No image is fetched.
+
+export type Pixels = { width: number; height: number; data: Uint8ClampedArray };
+type Brush = CanvasRenderingContext2D;
+
+/** Icons are drawn at twice their size, so that they stay sharp on a 4K wall. */
+export const ICON_RATIO = 2;
+const SIZE = 18 * ICON_RATIO;
+
+/** Returns the shape of a mark, by the name that the layer's spec gives it, as pixels for `map.addImage`. */
+export function drawMark(name: string, tokens: Tokens): Pixels {
+  return paint((brush) => (MARKS[name] ?? MARKS["other"]!)(brush, tokens));
+}
+
+/** Returns the same shape as a data URL, for legends in HTML. */
+export function showMark(name: string, tokens: Tokens): string {
+  const canvas = makeCanvas(SIZE);
+  (MARKS[name] ?? MARKS["other"]!)(canvas.getContext("2d")!, tokens);
+  return canvas.toDataURL();
+}
+
+/** Returns the tile of a hatch of thin diagonal lines. */
+export function drawHatch(colour: string): Pixels {
+  const size = 8 * ICON_RATIO;
+  return paint((brush) => {
+    brush.strokeStyle = colour;
+    brush.lineWidth = ICON_RATIO;
+    for (const offset of [-size, 0, size]) {
+      brush.beginPath();
+      brush.moveTo(offset, size);
+      brush.lineTo(offset + size, 0);
+      brush.stroke();
+    }
+  }, size);
+}
+
+/** The colours of the screen's theme, read from the tokens' CSS; the defaults are those of the dark theme. */
+export type Tokens = ReturnType<typeof readTokens>;
+
+/** Reads the colours that apply to an element. */
+export function readTokens(element: Element) {
+  const style = getComputedStyle(element);
+  const read = (name: string, otherwise: string) => style.getPropertyValue(name).trim() || otherwise;
+  return {
+    ground: read("--ground", "#0B1220"),
+    raised: read("--raised", "#111B2E"),
+    line: read("--line", "#22304A"),
+    high: read("--text-high", "#E6EDF7"),
+    mid: read("--text-mid", "#9FB0C8"),
+    low: read("--text-low", "#7A8BA6"),
+    accent: read("--accent", "#4CC9F0"),
+    severities: [
+      read("--severity-1", "#FF5A5F"),
+      read("--severity-2", "#FF9F1C"),
+      read("--severity-3", "#FFD166"),
+      read("--severity-4", "#5AA9E6"),
+    ] as const,
+  };
+}
+
+const full = (brush: Brush, tokens: Tokens) => {
+  const edge = SIZE * 0.2;
+  outlined(brush, tokens.ground, tokens.severities[1], () => brush.rect(edge, edge, SIZE - 2 * edge, SIZE - 2 * edge));
+};
+
+const fault = (brush: Brush, tokens: Tokens) => {
+  const [near, far] = [SIZE * 0.25, SIZE * 0.75];
+  const cross = () => {
+    brush.beginPath();
+    brush.moveTo(near, near);
+    brush.lineTo(far, far);
+    brush.moveTo(near, far);
+    brush.lineTo(far, near);
+    brush.stroke();
+  };
+  brush.lineCap = "round";
+  brush.strokeStyle = tokens.ground;
+  brush.lineWidth = SIZE * 0.3;
+  cross();
+  brush.strokeStyle = tokens.severities[2];
+  brush.lineWidth = SIZE * 0.13;
+  cross();
+};
+
+const silent = (brush: Brush, tokens: Tokens) => {
+  brush.beginPath();
+  brush.arc(SIZE / 2, SIZE / 2, SIZE * 0.26, 0, 2 * Math.PI);
+  brush.fillStyle = tokens.ground;
+  brush.fill();
+  brush.strokeStyle = tokens.mid;
+  brush.lineWidth = SIZE * 0.1;
+  brush.stroke();
+};
+
+const other = (brush: Brush, tokens: Tokens) => {
+  outlined(brush, tokens.ground, tokens.high, () => {
+    const [low, middle, high] = [SIZE * 0.18, SIZE / 2, SIZE * 0.82];
+    brush.moveTo(middle, low);
+    brush.lineTo(high, middle);
+    brush.lineTo(middle, high);
+    brush.lineTo(low, middle);
+    brush.closePath();
+  });
+};
+
+/** Names as the layers' specs give them; any other name is a diamond. */
+const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fault, silent, other };
+
+function outlined(brush: Brush, edge: string, inside: string, trace: () => void): void {
+  brush.beginPath();
+  trace();
+  brush.lineWidth = SIZE * 0.14;
+  brush.lineJoin = "round";
+  brush.strokeStyle = edge;
+  brush.stroke();
+  brush.fillStyle = inside;
+  brush.fill();
+}
+
+function paint(draw: (brush: Brush) => void, size = SIZE): Pixels {
+  const brush = makeCanvas(size).getContext("2d", { willReadFrequently: true })!;
+  draw(brush);
+  return brush.getImageData(0, 0, size, size);
+}
+
+function makeCanvas(size: number): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size;
+  return canvas;
+}

@@ -1,0 +1,128 @@
+// The wall's charts: Dash draws them once, empty; here they are filled in place, at most every five seconds.
+
+import type { LiveFeed } from "../live.ts";
+import type { Chart } from "../wire.ts";
+import type { Page } from "./page.ts";
+import { setAttribute } from "./page.ts";
+import { roundScale } from "./scale.ts";
+
+const CADENCE_MS = 5000;
+const HOUR = 3600;
+const MOST_CLASSES = 6;
+
+interface Trace {
+  meta?: string;
+}
+interface PlotDiv extends HTMLElement {
+  data?: Trace[];
+  layout?: { font?: { size?: number } };
+}
+/** The part of plotly.js that Dash has loaded and shares as a global. */
+interface PlotlyApi {
+  update(plot: PlotDiv, data: object, layout: object, traces: number[]): Promise<unknown>;
+}
+
+const drawn = new Map<string, string>();
+const scales = new Map<string, number>();
+
+/** Keeps the charts filled. */
+export function followCharts(page: Page, feed: LiveFeed): void {
+  const draw = () => {
+    for (const figure of page.root.querySelectorAll<HTMLElement>("[data-chart]"))
+      drawChart(page, figure, feed.state.charts[figure.dataset.chart ?? ""]);
+  };
+  setInterval(draw, CADENCE_MS);
+  // The first picture should not wait for the cadence: Plotly and the snapshot come when they come.
+  const early = setInterval(() => {
+    draw();
+    if (drawn.size >= page.root.querySelectorAll("[data-chart]").length) clearInterval(early);
+  }, 400);
+  setTimeout(() => clearInterval(early), 15000);
+  window.addEventListener("resize", () => setTimeout(draw, 300));
+}
+
+function drawChart(page: Page, figure: HTMLElement, chart: Chart | undefined): void {
+  const key = figure.dataset.chart ?? "";
+  const plot = figure.querySelector<PlotDiv>(".js-plotly-plot");
+  const plotly = (window as unknown as { Plotly?: PlotlyApi }).Plotly;
+  const empty = !chart || !chart.x.length;
+  setAttribute(figure, "data-empty", empty ? "" : null);
+  if (!plot?.data || !plotly || empty) return;
+  const size = textSize(figure);
+  const picture = JSON.stringify([chart, size, plot.clientWidth, plot.clientHeight]);
+  if (drawn.get(key) === picture) return;
+  drawn.set(key, picture);
+  const columns = plot.data.map((trace) => chart.series[trace.meta ?? ""] ?? Object.values(chart.series)[0] ?? []);
+  const traces = columns.map((_, i) => i);
+  const [data, layout] = key === "cases_by_class" ? asRanking(page, chart, columns, plot, size) : asHours(page, key, chart, columns, size);
+  void plotly.update(plot, data, { ...layout, "font.size": size }, traces);
+}
+
+function asHours(page: Page, key: string, chart: Chart, columns: (number | null)[][], size: number): [object, object] {
+  const hours = chart.x.map((at) => Number(at));
+  const x = hours.map((at) => localTime(page, at));
+  const first = hours[0] ?? 0;
+  const last = hours[hours.length - 1] ?? 0;
+  const layout: Record<string, unknown> = {
+    "xaxis.range": [localTime(page, first - HOUR / 2), localTime(page, last + HOUR / 2)],
+    margin: { l: size * 2.6, r: size * 0.6, t: size * 0.5, b: size * 1.6 },
+  };
+  if (key !== "traffic_by_hour") layout["yaxis.range"] = [0, keepScale(key, columns)];
+  return [{ x: columns.map(() => x), y: columns }, layout];
+}
+
+function asRanking(page: Page, chart: Chart, columns: (number | null)[][], plot: PlotDiv, size: number): [object, object] {
+  const counts = columns[0] ?? [];
+  const ranked = chart.x
+    .map((code, i) => ({ name: page.nameCategory(String(code)), count: counts[i] ?? 0 }))
+    .sort((a, b) => b.count - a.count)
+    .slice(0, MOST_CLASSES);
+  const room = plot.clientWidth * 0.5;
+  const names = ranked.map((one) => wrap(one.name, Math.floor(room / size)));
+  const longest = Math.max(...names.flatMap((name) => name.split("<br>")).map(widthInEm), 2);
+  const layout = {
+    "xaxis.range": [0, keepScale("cases_by_class", columns)],
+    margin: { l: Math.min(room, size * (longest + 0.8)), r: size * 0.8, t: size * 0.3, b: size * 1.6 },
+  };
+  return [{ x: [ranked.map((one) => one.count)], y: [names] }, layout];
+}
+
+function keepScale(key: string, columns: (number | null)[][]): number {
+  const highest = Math.max(...columns.flat().map((value) => value ?? 0), 0);
+  const scale = roundScale(highest, scales.get(key) ?? 0);
+  scales.set(key, scale);
+  return scale;
+}
+
+/** Plotly knows no time zones: it is given the county's wall clock as text. */
+function localTime(page: Page, at: number): string {
+  const [day, month, year] = new Intl.DateTimeFormat("en-GB", {
+    timeZone: page.county.time_zone,
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+  })
+    .format(at * 1000)
+    .split("/");
+  return `${year}-${month}-${day} ${page.time(at, "time")}`;
+}
+
+/** The size of small text on this screen, as the style sheet has it. */
+function textSize(figure: HTMLElement): number {
+  return Math.round(parseFloat(getComputedStyle(figure).fontSize)) || 14;
+}
+
+function widthInEm(text: string): number {
+  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.55), 0);
+}
+
+/** Breaks a long name at its spaces, so that it is never cut. */
+function wrap(name: string, em: number): string {
+  const lines = [""];
+  for (const word of name.split(" ")) {
+    const line = lines[lines.length - 1] ?? "";
+    if (line && widthInEm(`${line} ${word}`) > em) lines.push(word);
+    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+  }
+  return lines.join("<br>");
+}

@@ -1,0 +1,135 @@
+// The header of every screen: clock, age of the data, feeds, origin of the data, connection.
+
+import type { LiveFeed } from "../live.ts";
+import type { FeedHealth } from "../wire.ts";
+import type { Page } from "./page.ts";
+import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
+
+const FEED_SHAPES = { ok: "●", late: "◐", silent: "○", never: "–" } as const;
+
+interface FeedName {
+  zh: string;
+  en: string;
+}
+
+/** Keeps a screen's header true, once a second and on every change of the connection; returns how to stop. */
+export function followHeader(page: Page, feed: LiveFeed): () => void {
+  const names = JSON.parse(page.root.dataset.feeds || "{}") as Record<string, FeedName>;
+  const draw = () => {
+    drawClock(page, feed);
+    drawOrigin(page, feed);
+    drawConnection(page, feed);
+    drawFeeds(page, feed, names);
+    drawAges(page, feed, names);
+  };
+  draw();
+  const stop = feed.subscribe((_frame, kind) => {
+    if (kind === "connection" || kind === "snapshot") draw();
+  });
+  const timer = setInterval(draw, 1000);
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
+}
+
+function drawClock(page: Page, feed: LiveFeed): void {
+  const clock = page.slot("clock");
+  if (!clock) return;
+  if (!clock.firstElementChild) clock.append(makePart("date"), makePart("weekday"), makePart("time"));
+  const now = feed.serverNow();
+  setText(part(clock, "date"), page.time(now, "date"));
+  setText(part(clock, "weekday"), page.time(now, "weekday"));
+  setText(part(clock, "time"), page.time(now, "clock"));
+}
+
+function drawOrigin(page: Page, feed: LiveFeed): void {
+  const badge = page.slot("origin");
+  const origin = feed.state.origin;
+  if (!badge || !origin) return;
+  setText(badge, page.say(`common.${origin}`));
+  setAttribute(badge, "data-origin", origin);
+  badge.hidden = false;
+}
+
+function drawConnection(page: Page, feed: LiveFeed): void {
+  const asOf = feed.state.asOf;
+  const at = asOf === null ? "–" : page.shortClock(asOf, feed.serverNow());
+  setText(page.slot("as-of"), page.say("common.data_as_of", { at }));
+  const { state, since } = feed.connection;
+  const lost = state === "lost";
+  setAttribute(page.root, "data-connection", state);
+  const word = state === "live" ? "connected" : "connecting";
+  setText(page.slot("connection"), lost ? "" : page.say(`common.${word}`));
+  const banner = page.slot("lost");
+  if (!banner) return;
+  if (lost) {
+    const moment = page.shortClock(since, feed.serverNow());
+    setText(banner, `${page.say("common.lost", { at: moment })} — ${page.say("common.lost_hint")}`);
+  }
+  banner.hidden = !lost;
+}
+
+function listFeeds(feed: LiveFeed): FeedHealth[] {
+  return [...feed.state.feeds.values()];
+}
+
+function drawFeeds(page: Page, feed: LiveFeed, names: Record<string, FeedName>): void {
+  const box = page.slot("feeds");
+  if (!box) return;
+  if (!box.firstElementChild) {
+    const dots = makePart("dots");
+    dots.setAttribute("role", "img");
+    box.append(make("span", "label", page.say("common.feeds")), dots, makePart("sum"));
+  }
+  const all = listFeeds(feed).filter((one) => one.state !== "never");
+  const dots = part(box, "dots");
+  if (!dots) return;
+  syncList(
+    dots,
+    all,
+    (one) => one.key,
+    () => make("i", "dot"),
+    (dot, one) => {
+      setText(dot, FEED_SHAPES[one.state]);
+      setAttribute(dot, "data-state", one.state);
+      setAttribute(dot, "title", `${nameFeed(page, names, one.key)} ${page.sayName("feed_state", one.state)}`);
+    },
+  );
+  const ok = all.filter((one) => one.state === "ok").length;
+  const words = all.map((one) => `${nameFeed(page, names, one.key)} ${page.sayName("feed_state", one.state)}`);
+  setAttribute(dots, "aria-label", words.join(", "));
+  setText(part(box, "sum"), page.say("common.feed_summary", { ok, all: all.length }));
+}
+
+/** The list of feeds with the age of each, and the dimming of every panel whose feed is silent. */
+function drawAges(page: Page, feed: LiveFeed, names: Record<string, FeedName>): void {
+  const now = feed.serverNow();
+  const list = page.slot("ages");
+  if (list)
+    syncList(
+      list,
+      listFeeds(feed),
+      (one) => one.key,
+      () => make("li", "feed-age", makePart("shape", "dot"), makePart("name"), makePart("age"), makePart("state")),
+      (row, one) => {
+        setAttribute(row, "data-state", one.state);
+        setText(part(row, "shape"), FEED_SHAPES[one.state]);
+        setAttribute(part(row, "shape"), "data-state", one.state);
+        setText(part(row, "name"), nameFeed(page, names, one.key));
+        setText(part(row, "age"), one.newest_at ? page.ago(now - one.newest_at) : "–");
+        setText(part(row, "state"), page.sayName("feed_state", one.state));
+      },
+    );
+  for (const panel of page.root.querySelectorAll<HTMLElement>("[data-feed]")) {
+    const health = feed.state.feeds.get(panel.dataset.feed ?? "");
+    const stale = health?.state === "silent" && health.newest_at;
+    const since = stale ? page.say("common.stale_since", { at: page.shortTime(health.newest_at ?? 0, now) }) : null;
+    setAttribute(panel, "data-stale", since);
+  }
+}
+
+function nameFeed(page: Page, names: Record<string, FeedName>, key: string): string {
+  const name = names[key];
+  return name ? name[page.lang] || name.zh : page.sayName("feed", key);
+}

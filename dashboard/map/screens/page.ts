@@ -1,0 +1,251 @@
+// What every screen shares: its texts, its county, its places to fill, and changing the page without churn.
+
+import type { CountyInfo, Lang, Words } from "../wire.ts";
+import { say as pick } from "../wire.ts";
+
+export interface Category {
+  code: string;
+  zh: string;
+  en: string;
+  platform?: string;
+  limit_hours?: number | null;
+  source?: string;
+  verified?: boolean;
+}
+
+interface Area {
+  code: string;
+  name: string;
+  name_en: string;
+}
+
+/** What /api/places answers: `villages[i].town` and `cells[i]` are positions in the list above them. */
+export interface Places {
+  towns: Area[];
+  villages: (Area & { town: number | null })[];
+  cells: (number | null)[];
+}
+
+export interface CountyFacts extends CountyInfo {
+  categories?: Category[];
+}
+
+/** One screen while it is open. */
+export class Page {
+  readonly lang: Lang;
+  private texts: Record<string, string>;
+  private categories = new Map<string, Category>();
+  private formats = new Map<string, Intl.DateTimeFormat>();
+
+  constructor(
+    readonly root: HTMLElement,
+    readonly county: CountyFacts,
+    readonly places: Places,
+  ) {
+    this.lang = (root.dataset.lang as Lang) || "zh";
+    this.texts = JSON.parse(root.dataset.texts || "{}") as Record<string, string>;
+    for (const category of county.categories ?? []) this.categories.set(category.code, category);
+  }
+
+  /** Returns a message of the catalogue with its placeholders filled; a missing one shows its key. */
+  say(key: string, values: Record<string, string | number> = {}): string {
+    const message = this.texts[key] ?? key;
+    return message.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+  }
+
+  /** Returns a message for a value from outside (a state, a channel), or the value itself. */
+  sayName(section: string, name: string): string {
+    return this.texts[`${section}.${name}`] ?? name;
+  }
+
+  words(words: Words | null | undefined): string {
+    return pick(words, this.lang);
+  }
+
+  slot(name: string): HTMLElement | null {
+    return this.root.querySelector<HTMLElement>(`[data-slot="${name}"]`);
+  }
+
+  category(code: string): Category | null {
+    return this.categories.get(code) ?? null;
+  }
+
+  nameCategory(code: string): string {
+    const category = this.categories.get(code);
+    return category ? category[this.lang] || category.zh : code;
+  }
+
+  nameTown(code: string): string {
+    const town = this.places.towns.find((one) => one.code === code);
+    return town ? this.nameArea(town) : code;
+  }
+
+  /** Returns "town village" of a cell, in the order that the language says it. */
+  namePlace(cell: number | null): string {
+    const village = cell === null ? null : this.places.villages[this.places.cells[cell] ?? -1];
+    if (!village) return this.say(cell === null ? "common.outside" : "common.unknown");
+    const town = this.places.towns[village.town ?? -1];
+    const names = [town, village].filter((area) => area !== undefined).map((area) => this.nameArea(area));
+    return this.lang === "zh" ? names.join("") : names.reverse().join(", ");
+  }
+
+  /** Returns a moment (epoch seconds) in county time. */
+  time(at: number, style: "time" | "clock" | "date" | "day" | "weekday" | "moment"): string {
+    return this.format(style).format(at * 1000);
+  }
+
+  /** Returns hours and minutes, with the day where it is not today's. */
+  shortTime(at: number, now: number): string {
+    return this.time(at, "date") === this.time(now, "date") ? this.time(at, "time") : this.time(at, "moment");
+  }
+
+  /** Returns hours, minutes and seconds, with the day where it is not today's. */
+  shortClock(at: number, now: number): string {
+    const clock = this.time(at, "clock");
+    return this.time(at, "date") === this.time(now, "date") ? clock : `${this.time(at, "day")} ${clock}`;
+  }
+
+  /** Returns how long ago something was, in one unit. */
+  ago(seconds: number): string {
+    if (seconds < 5) return this.say("common.just_now");
+    const [unit, n] = inOneUnit(seconds);
+    return this.say(`common.ago_${unit}`, { n });
+  }
+
+  /** Returns a duration in one unit, minutes at least. */
+  span(seconds: number): string {
+    const [unit, n] = inOneUnit(Math.max(60, seconds));
+    return this.say(`common.span_${unit}`, { n });
+  }
+
+  number(value: number, digits = 0): string {
+    return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  }
+
+  private nameArea(area: Area): string {
+    return this.lang === "en" ? area.name_en : area.name;
+  }
+
+  private format(style: string): Intl.DateTimeFormat {
+    let format = this.formats.get(style);
+    if (!format) {
+      const locale = this.lang === "zh" ? "zh-CN" : "en-GB";
+      format = new Intl.DateTimeFormat(locale, { ...STYLES[style], hourCycle: "h23", timeZone: this.county.time_zone });
+      this.formats.set(style, format);
+    }
+    return format;
+  }
+}
+
+const STYLES: Record<string, Intl.DateTimeFormatOptions> = {
+  time: { hour: "2-digit", minute: "2-digit" },
+  clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  date: { year: "numeric", month: "2-digit", day: "2-digit" },
+  day: { month: "2-digit", day: "2-digit" },
+  weekday: { weekday: "short" },
+  moment: { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
+};
+
+function inOneUnit(seconds: number): ["seconds" | "minutes" | "hours" | "days", number] {
+  if (seconds < 60) return ["seconds", Math.floor(seconds)];
+  if (seconds < 3600) return ["minutes", Math.floor(seconds / 60)];
+  if (seconds < 2 * 86400) return ["hours", Math.floor(seconds / 3600)];
+  return ["days", Math.floor(seconds / 86400)];
+}
+
+/** Reads the county and its places, and returns the page; tries again until the server answers. */
+export async function openPage(root: HTMLElement): Promise<Page> {
+  for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
+    try {
+      const county = (await readJson("/api/county")) as CountyFacts;
+      const places = (await readJson(`/api/places/${county.revision}`)) as Places;
+      return new Page(root, county, places);
+    } catch (error) {
+      console.warn("the county cannot be read yet", error);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+/** Returns what an address of our own answers; throws on anything but success. */
+export async function readJson(url: string, signal?: AbortSignal): Promise<unknown> {
+  const answer = await fetch(url, { headers: { accept: "application/json" }, signal });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  return answer.json();
+}
+
+/** Sets a text only where it differs, so that nothing is drawn for nothing. */
+export function setText(element: Element | null, text: string): void {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+/** Sets an attribute only where it differs; null removes it. */
+export function setAttribute(element: Element | null, name: string, value: string | null): void {
+  if (!element || element.getAttribute(name) === value) return;
+  if (value === null) element.removeAttribute(name);
+  else element.setAttribute(name, value);
+}
+
+/** Makes an element with a class and children. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className = "",
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.append(...children);
+  return element;
+}
+
+/** Finds the part of an element that a renderer fills. */
+export function part(element: Element, name: string): HTMLElement | null {
+  return element.querySelector<HTMLElement>(`[data-part="${name}"]`);
+}
+
+/** Makes a span that `part` finds. */
+export function makePart(name: string, className = name): HTMLSpanElement {
+  const element = make("span", className);
+  element.dataset.part = name;
+  return element;
+}
+
+/**
+ * Makes a list's children show the items, in their order: children are kept by key, moved only when their place
+ * changed, and removed only when their item left.
+ */
+export function syncList<T>(
+  list: HTMLElement,
+  items: T[],
+  keyOf: (item: T) => string,
+  create: (item: T) => HTMLElement,
+  update: (element: HTMLElement, item: T) => void,
+): void {
+  const left = new Map<string, HTMLElement>();
+  for (const child of list.children) left.set((child as HTMLElement).dataset.key ?? "", child as HTMLElement);
+  const wanted = new Set(items.map(keyOf));
+  for (const [key, child] of left) if (!wanted.has(key)) child.remove();
+  let cursor = list.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    let child = left.get(key);
+    if (!child) {
+      child = create(item);
+      child.dataset.key = key;
+    }
+    update(child, item);
+    if (child === cursor) cursor = cursor.nextElementSibling;
+    else list.insertBefore(child, cursor);
+  }
+}
+
+const SHAPES: Record<number, string> = { 1: "▲", 2: "◆", 3: "●", 4: "■" };
+
+/** Makes the mark of a severity: shape and word, its colour by CSS. */
+export function makeSeverity(page: Page, severity: number): HTMLElement {
+  const shape = make("i", "", SHAPES[severity] ?? "■");
+  shape.setAttribute("aria-hidden", "true");
+  const mark = make("span", "severity", shape, page.sayName("severity", String(severity)));
+  mark.dataset.severity = String(severity);
+  return mark;
+}

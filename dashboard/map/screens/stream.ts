@@ -1,0 +1,58 @@
+// The stream of newest cases: severity, class, place, time, state; no titles, no persons.
+
+import type { LiveFeed } from "../live.ts";
+import type { Case, Frame } from "../wire.ts";
+import type { Page } from "./page.ts";
+import { make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
+
+const SEVERE = 2;
+const PULSE_MS = 2400;
+
+/** Shows as many of the newest cases as fit. */
+export function drawStream(page: Page, feed: LiveFeed): void {
+  const list = page.slot("stream");
+  if (!list) return;
+  const cases = [...feed.state.cases.values()].sort((a, b) => b.reported_at - a.reported_at || b.id - a.id);
+  const now = feed.serverNow();
+  syncList(
+    list,
+    cases.slice(0, countFitting(list)),
+    (one) => String(one.id),
+    (one) => makeRow(page, one),
+    (row, one) => drawRow(page, row, one, now),
+  );
+  setAttribute(list, "data-empty", cases.length ? null : page.say("wall.stream_none"));
+}
+
+/** Lets a severe case that has just come draw the eye once. */
+export function pulseSevere(page: Page, frame: Frame): void {
+  const list = page.slot("stream");
+  for (const one of frame.cases ?? []) {
+    if (one.severity > SEVERE || one.state !== "reported") continue;
+    const row = list?.querySelector<HTMLElement>(`[data-key="${one.id}"]`);
+    if (!row || row.dataset.pulsed) continue;
+    row.dataset.pulsed = "yes";
+    row.classList.add("pulse");
+    setTimeout(() => row.classList.remove("pulse"), PULSE_MS);
+  }
+}
+
+function countFitting(list: HTMLElement): number {
+  const height = parseFloat(getComputedStyle(list).getPropertyValue("--row-px")) || list.firstElementChild?.clientHeight;
+  return Math.max(1, Math.floor(list.clientHeight / (height || 60)));
+}
+
+function makeRow(page: Page, one: Case): HTMLElement {
+  const top = make("div", "top", makeSeverity(page, one.severity), makePart("class"), makePart("time"));
+  const bottom = make("div", "bottom", makePart("place"), makePart("state"));
+  return make("li", "case", top, bottom);
+}
+
+function drawRow(page: Page, row: HTMLElement, one: Case, now: number): void {
+  setText(part(row, "class"), page.nameCategory(one.category));
+  setText(part(row, "time"), page.shortTime(one.reported_at, now));
+  setText(part(row, "place"), page.namePlace(one.cell));
+  setText(part(row, "state"), page.sayName("case_state", one.state));
+  setAttribute(row, "data-severity", String(one.severity));
+  setAttribute(row, "data-state", one.state);
+}

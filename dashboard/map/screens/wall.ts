@@ -1,0 +1,46 @@
+// The wall: everything on it is changed in place by the live feed; nothing is drawn for nothing.
+
+import { createCards } from "../cards.ts";
+import { createCountyMap } from "../map.ts";
+import { followLive } from "../live.ts";
+import { followCharts } from "./charts.ts";
+import { drawFigures } from "./figures.ts";
+import { followHeader } from "./header.ts";
+import { followLayers } from "./layers.ts";
+import { openPage } from "./page.ts";
+import { drawStream, pulseSevere } from "./stream.ts";
+import { drawTowns } from "./towns.ts";
+
+/** Starts the wall on the skeleton that Dash has rendered. */
+export async function start(root: HTMLElement): Promise<void> {
+  const feed = followLive("/live");
+  const page = await openPage(root);
+  const redraw = (changed: { figures?: unknown; cases?: unknown; charts?: unknown }): void => {
+    if (changed.figures) drawFigures(page, feed);
+    if (changed.cases) drawStream(page, feed);
+    if (changed.charts) drawTowns(page, feed);
+  };
+  const everything = { figures: true, cases: true, charts: true };
+  followHeader(page, feed);
+  followCharts(page, feed);
+  redraw(everything);
+  feed.subscribe((frame, kind) => {
+    if (kind === "snapshot") redraw(everything);
+    else if (kind === "delta") redraw(frame);
+    if (kind === "delta") pulseSevere(page, frame);
+  });
+  // Ages and the number of rows that fit change without any message.
+  setInterval(() => drawFigures(page, feed), 5000);
+  new ResizeObserver(() => redraw(everything)).observe(root);
+
+  const container = page.slot("map");
+  if (!container) return;
+  const map = await createCountyMap(container, {
+    county: page.county,
+    lang: page.lang,
+    feed,
+    layers: page.county.layers,
+  });
+  createCards(map, { lang: page.lang });
+  followLayers(page, map);
+}

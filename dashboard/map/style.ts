@@ -1,0 +1,398 @@
+// What the map looks like: a MapLibre style made of the county's geometry and its layers' specs. Pure; no glyphs,
+// no sprite, no tiles, so it asks no host for anything.
+//
+// From the ground up: county, cells, water, roads, borders, heat, assets and their marks, names, cases.
+
+import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
+import { type Geometry, placeLabels } from "./geometry.ts";
+import { scaleHeat } from "./heat.ts";
+import type { Tokens } from "./icons.ts";
+import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
+
+/** How a layer of the live feed is drawn. */
+export type Drawing = "cells" | "assets" | "heat" | "severities" | "points";
+
+/** Everything the style depends on. `fitZoom` is the zoom at which the county fills the map; `scale` is 1 on a
+ *  screen 1080 px high, so that lines and dots keep their share of any wall. */
+export interface Look {
+  county: CountyInfo;
+  geometry: Geometry;
+  layers: LayerSpec[];
+  lang: Lang;
+  tokens: Tokens;
+  fitZoom: number;
+  scale: number;
+  sigmaKm: number;
+}
+
+export const FONT_FAMILY = "Noto Sans SC Variable";
+/** Below this number cells are large enough on any wall for their borders to be drawn at all zooms. */
+const FEW_CELLS = 400;
+/** Marks that say that a value is not to be trusted: the shape replaces the colour. */
+const DISTRUSTED = new Set(["fault", "silent"]);
+
+const HEAT_COLOURS = ["#1B2A6B00", "#3B2E8C", "#8A3FA0", "#F0803C", "#FFE9C7"];
+const DEFAULT_HEAT: LegendClass[] = [0, 0.5, 2, 5, 10].map((lowest, i) => ({
+  lowest,
+  colour: HEAT_COLOURS[i]!,
+  zh: String(lowest),
+  en: String(lowest),
+}));
+
+/** Returns how a layer is drawn: by its geometry, its key telling the two special kinds of points. */
+export function chooseDrawing(spec: LayerSpec): Drawing {
+  if (spec.geometry === "cell") return "cells";
+  if (spec.geometry === "asset") return "assets";
+  if (spec.key.endsWith("heatmap")) return "heat";
+  return spec.key === "open_cases" ? "severities" : "points";
+}
+
+/** Returns the source whose features a layer's states belong to. */
+export function sourceOf(spec: LayerSpec): string {
+  const drawing = chooseDrawing(spec);
+  if (drawing === "cells" || drawing === "assets") return drawing;
+  return `points-${spec.key}`;
+}
+
+/** Returns the value to paint: none where the mark says that it cannot be trusted. */
+export function trustedValue(spec: LayerSpec, value: number | null, mark: number): number | null {
+  return DISTRUSTED.has(markName(spec, mark)) ? null : value;
+}
+
+/** Returns the name of a mark, "" for the normal one. */
+export function markName(spec: LayerSpec, mark: number): string {
+  return mark === 0 ? "" : (spec.marks?.[mark] ?? "other");
+}
+
+/** Returns the map layers of a layer of the feed, for showing and hiding it. */
+export function mapLayersOf(spec: LayerSpec): string[] {
+  const suffixes: Record<Drawing, string[]> = {
+    cells: ["hatch", "fill"],
+    assets: ["dots", "marks"],
+    heat: ["heat"],
+    severities: ["dots"],
+    points: ["dots"],
+  };
+  return suffixes[chooseDrawing(spec)].map((suffix) => `${spec.key}-${suffix}`);
+}
+
+/** Returns the map layers that can be picked, topmost first, each with the feed's layer it belongs to. */
+export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string }[] {
+  const order: Drawing[] = ["severities", "points", "assets", "cells"];
+  return order
+    .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
+    .flatMap((spec) =>
+      mapLayersOf(spec)
+        .filter((name) => !name.endsWith("-hatch"))
+        .reverse()
+        .map((mapLayer) => ({ mapLayer, layer: spec.key })),
+    );
+}
+
+/** Returns the whole style. Layers that a spec does not show at first are there, but hidden. */
+export function makeStyle(look: Look): StyleSpecification {
+  const { geometry, layers } = look;
+  const drawn = (drawing: Drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing);
+  const sources: StyleSpecification["sources"] = {
+    marks: { type: "geojson", data: none() },
+    selection: { type: "geojson", data: none() },
+    labels: { type: "geojson", data: placeLabels(geometry.towns) },
+  };
+  for (const [part, data] of Object.entries(geometry))
+    sources[part] = { type: "geojson", data, tolerance: part === "cells" ? 0.2 : 0.375, buffer: 32 };
+  for (const spec of layers) sources[sourceOf(spec)] ??= { type: "geojson", data: none(), buffer: 64 };
+
+  return {
+    version: 8,
+    sources,
+    layers: [
+      { id: "ground", type: "background", paint: { "background-color": look.tokens.ground } },
+      { id: "county", type: "fill", source: "county", paint: { "fill-color": look.tokens.raised } },
+      ...drawn("cells").flatMap((spec) => drawCells(look, spec)),
+      ...drawLines(look),
+      ...drawBorders(look),
+      ...drawn("heat").flatMap((spec) => drawHeat(look, spec)),
+      ...drawn("assets").map((spec) => drawAssets(look, spec)),
+      ...drawn("assets").map((spec) => drawMarks(look, spec)),
+      drawNames(look),
+      ...drawn("points").map((spec) => drawPoints(look, spec)),
+      ...drawn("severities").map((spec) => drawCases(look, spec)),
+      ...drawSelection(look),
+    ],
+  };
+}
+
+/** Returns a size that grows from the county's view to the street's. */
+function grow(look: Look, atCounty: number, atStreet: number): ExpressionSpecification {
+  const { fitZoom, scale } = look;
+  return ["interpolate", ["linear"], ["zoom"], fitZoom, atCounty * scale, fitZoom + 5, atStreet * scale];
+}
+
+/** Returns the colour of a feature's value in its legend's class; `otherwise` where there is no value. */
+function stepColour(spec: LayerSpec, value: ExpressionSpecification, otherwise: string): ExpressionSpecification {
+  const [first, ...rest] = spec.legend ?? [];
+  if (!first) return ["case", ["==", value, null], otherwise, "#5AA6D6"];
+  if (rest.length === 0) return ["case", ["==", value, null], otherwise, first.colour];
+  const steps = rest.flatMap(({ lowest, colour }) => [lowest, colour]);
+  const step = ["step", ["to-number", value], first.colour, ...steps] as unknown as ExpressionSpecification;
+  return ["case", ["==", value, null], otherwise, step];
+}
+
+function visibility(spec: LayerSpec): "visible" | "none" {
+  return spec.shown === false ? "none" : "visible";
+}
+
+function drawCells(look: Look, spec: LayerSpec): LayerSpecification[] {
+  const few = look.geometry.cells.features.length < FEW_CELLS;
+  return [
+    {
+      id: `${spec.key}-hatch`,
+      type: "fill",
+      source: "county",
+      layout: { visibility: visibility(spec) },
+      paint: { "fill-pattern": "hatch" },
+    },
+    {
+      id: `${spec.key}-fill`,
+      type: "fill",
+      source: "cells",
+      layout: { visibility: visibility(spec) },
+      paint: {
+        "fill-color": stepColour(spec, ["feature-state", spec.key], "rgba(0,0,0,0)"),
+        // Antialiasing draws every border twice, and neighbours of one class must look like one area.
+        "fill-antialias": few,
+        ...(few ? { "fill-outline-color": look.tokens.ground } : {}),
+      },
+    },
+  ];
+}
+
+function drawLines(look: Look): LayerSpecification[] {
+  const width = (atCounty: number, atStreet: number) => grow(look, atCounty, atStreet);
+  const round = { "line-join": "round", "line-cap": "round" } as const;
+  return [
+    {
+      id: "rivers",
+      type: "line",
+      source: "rivers",
+      layout: round,
+      paint: {
+        "line-color": "#2F6E8F",
+        "line-opacity": 0.55,
+        "line-width": ["interpolate", ["linear"], ["zoom"], look.fitZoom, ["match", ["get", "class"], "river", 1.6 * look.scale, 0.5 * look.scale], look.fitZoom + 5, ["match", ["get", "class"], "river", 8 * look.scale, 3 * look.scale]],
+      },
+    },
+    {
+      id: "roads-small",
+      type: "line",
+      source: "roads",
+      minzoom: look.fitZoom + 1,
+      filter: ["!", ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]]],
+      layout: round,
+      paint: { "line-color": look.tokens.mid, "line-opacity": 0.18, "line-width": width(0.4, 3) },
+    },
+    {
+      id: "roads-main",
+      type: "line",
+      source: "roads",
+      filter: ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]],
+      layout: round,
+      paint: {
+        "line-color": look.tokens.mid,
+        "line-opacity": ["match", ["get", "class"], "expressway", 0.34, 0.2],
+        "line-width": width(0.9, 5),
+      },
+    },
+  ];
+}
+
+function drawBorders(look: Look): LayerSpecification[] {
+  const { fitZoom, scale, tokens } = look;
+  const border = (id: string, source: string, colour: string, opacity: number, from: number, to: number) =>
+    ({
+      id,
+      type: "line",
+      source,
+      layout: { "line-join": "round" },
+      paint: { "line-color": colour, "line-opacity": opacity, "line-width": grow(look, from, to) },
+    }) satisfies LayerSpecification;
+  return [
+    {
+      ...border("cell-borders", "cells", tokens.ground, 0.8, 0.5, 1),
+      minzoom: look.geometry.cells.features.length < FEW_CELLS ? 0 : Math.max(0, fitZoom + 1),
+    },
+    { ...border("village-borders", "villages", tokens.ground, 0.55, 0.7, 1.6) },
+    { ...border("town-borders", "towns", tokens.mid, 0.55, 0.9, 2) },
+    {
+      id: "county-border",
+      type: "line",
+      source: "county",
+      layout: { "line-join": "round" },
+      paint: { "line-color": tokens.mid, "line-width": 1.8 * scale },
+    },
+  ];
+}
+
+/** The heat's legend: densities per km² and their colours; the last colour is reached at 1.5 times its bound. */
+export function readHeat(spec: LayerSpec): { classes: LegendClass[]; topDensity: number } {
+  const classes = (spec.legend?.length ?? 0) > 1 ? spec.legend! : DEFAULT_HEAT;
+  return { classes, topDensity: classes[classes.length - 1]!.lowest * 1.5 };
+}
+
+function drawHeat(look: Look, spec: LayerSpec): LayerSpecification[] {
+  const { classes, topDensity } = readHeat(spec);
+  const [, south, , north] = look.county.bbox;
+  const heat = scaleHeat(look.sigmaKm, topDensity, (south + north) / 2);
+  const first = classes[0]!.colour;
+  const clear = first.length === 9 ? first : `${first}00`;
+  // The first class is "hardly anything": it fades in, so that no edge is drawn where nothing is.
+  const stops = classes.flatMap(({ lowest, colour }) => (lowest > 0 ? [lowest / topDensity, colour] : []));
+  return [
+    {
+      id: `${spec.key}-heat`,
+      type: "heatmap",
+      source: sourceOf(spec),
+      layout: { visibility: visibility(spec) },
+      paint: {
+        "heatmap-weight": ["max", ["number", ["feature-state", spec.key], 0], heat.smallestWeight],
+        "heatmap-intensity": heat.intensity,
+        "heatmap-radius": ["interpolate", ["exponential", 2], ["zoom"], 0, heat.radiusAtZoom0, 22, heat.radiusAtZoom0 * 2 ** 22],
+        "heatmap-color": ["interpolate", ["linear"], ["heatmap-density"], 0, clear, ...stops] as unknown as ExpressionSpecification,
+        // In the street view the cases themselves are seen.
+        "heatmap-opacity": ["interpolate", ["linear"], ["zoom"], look.fitZoom + 3, 0.78, look.fitZoom + 5, 0],
+      },
+    },
+  ];
+}
+
+/** Few, important assets are larger; thousands of them are small. */
+function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
+  const kinds = new Set(spec.kinds ?? []);
+  const count = look.geometry.assets.features.filter(({ properties }) => kinds.has(properties?.["kind"])).length;
+  if (count < 60) return grow(look, 6, 12);
+  return count < 1000 ? grow(look, 3, 9) : grow(look, 1.9, 8);
+}
+
+function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
+  const value: ExpressionSpecification = ["feature-state", spec.key];
+  return {
+    id: `${spec.key}-dots`,
+    type: "circle",
+    source: "assets",
+    filter: ["in", ["get", "kind"], ["literal", spec.kinds ?? []]],
+    layout: { visibility: visibility(spec) },
+    paint: {
+      "circle-color": stepColour(spec, value, look.tokens.line),
+      "circle-radius": dotSize(look, spec),
+      "circle-stroke-color": look.tokens.ground,
+      "circle-stroke-width": grow(look, 0.6, 1.5),
+    },
+  };
+}
+
+function drawMarks(look: Look, spec: LayerSpec): LayerSpecification {
+  return {
+    id: `${spec.key}-marks`,
+    type: "symbol",
+    source: "marks",
+    filter: ["==", ["get", "layer"], spec.key],
+    layout: {
+      visibility: visibility(spec),
+      "icon-image": ["concat", "mark-", ["get", "mark"]],
+      "icon-size": grow(look, 0.62, 1.1),
+      "icon-allow-overlap": true,
+      "icon-ignore-placement": true,
+    },
+  };
+}
+
+function drawPoints(look: Look, spec: LayerSpec): LayerSpecification {
+  return {
+    id: `${spec.key}-dots`,
+    type: "circle",
+    source: sourceOf(spec),
+    layout: { visibility: visibility(spec) },
+    paint: {
+      "circle-color": stepColour(spec, ["get", "value"], look.tokens.mid),
+      "circle-radius": grow(look, 3, 8),
+      "circle-stroke-color": look.tokens.ground,
+      "circle-stroke-width": grow(look, 0.8, 1.5),
+    },
+  };
+}
+
+/** Severities I and II have markers of their own (markers.ts); III and IV show when one looks closer. */
+function drawCases(look: Look, spec: LayerSpec): LayerSpecification {
+  const [one, two, three, four] = look.tokens.severities;
+  return {
+    id: `${spec.key}-dots`,
+    type: "circle",
+    source: sourceOf(spec),
+    filter: ["any", ["<=", ["get", "value"], 2], [">=", ["zoom"], look.fitZoom + 1.5]],
+    layout: { visibility: visibility(spec), "circle-sort-key": ["-", 0, ["get", "value"]] },
+    paint: {
+      "circle-color": ["match", ["get", "value"], 1, one, 2, two, 3, three, four],
+      "circle-radius": grow(look, 3, 8),
+      "circle-stroke-color": look.tokens.ground,
+      "circle-stroke-width": grow(look, 0.8, 1.5),
+    },
+  };
+}
+
+function drawNames(look: Look): LayerSpecification {
+  const { lang, scale, tokens } = look;
+  const name: ExpressionSpecification =
+    lang === "en" ? ["coalesce", ["get", "name_en"], ["get", "name"]] : ["get", "name"];
+  return {
+    id: "town-names",
+    type: "symbol",
+    source: "labels",
+    layout: {
+      "text-field": name,
+      "text-font": [FONT_FAMILY],
+      // look.md: nothing on a wall is smaller than 1/60 of its height.
+      "text-size": 18 * scale,
+      "text-max-width": 8,
+      "text-padding": 1,
+      "text-variable-anchor": ["center", "bottom", "top", "left", "right"],
+      "text-radial-offset": 0.4,
+      "text-justify": "auto",
+      "symbol-sort-key": ["get", "rank"],
+    },
+    paint: {
+      "text-color": tokens.high,
+      "text-halo-color": tokens.ground,
+      "text-halo-width": 1.6 * scale,
+      "text-opacity": 0.92,
+    },
+  };
+}
+
+function drawSelection(look: Look): LayerSpecification[] {
+  return [
+    {
+      id: "selection-line",
+      type: "line",
+      source: "selection",
+      filter: ["!=", ["geometry-type"], "Point"],
+      layout: { "line-join": "round" },
+      paint: { "line-color": look.tokens.accent, "line-width": 2.5 * look.scale },
+    },
+    {
+      id: "selection-ring",
+      type: "circle",
+      source: "selection",
+      filter: ["==", ["geometry-type"], "Point"],
+      paint: {
+        "circle-color": "rgba(0,0,0,0)",
+        "circle-radius": 11 * look.scale,
+        "circle-stroke-color": look.tokens.accent,
+        "circle-stroke-width": 2.5 * look.scale,
+      },
+    },
+  ];
+}
+
+function none(): GeoJSON.FeatureCollection {
+  return { type: "FeatureCollection", features: [] };
+}

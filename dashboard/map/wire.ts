@@ -1,0 +1,121 @@
+// What travels on /live and what the web API answers: see "Wire format of /live" in docs/architecture.md.
+
+export type Lang = "zh" | "en";
+
+/** A text in both languages, or one that the server has already resolved. */
+export type Words = string | { zh: string; en: string };
+
+/** Returns a text in the language asked for. */
+export function say(words: Words | null | undefined, lang: Lang): string {
+  if (words == null) return "";
+  return typeof words === "string" ? words : words[lang] || words.zh;
+}
+
+/** What one layer says in a frame: columns of equal length, and the ids that left. */
+export interface LayerColumns {
+  ids: number[];
+  values: (number | null)[];
+  marks?: number[] | null;
+  lon?: number[] | null;
+  lat?: number[] | null;
+  gone?: number[];
+}
+
+export interface Figure {
+  value: number | null;
+  change?: number | null;
+  spark?: (number | null)[];
+  at?: number | null;
+}
+
+export interface Case {
+  id: number;
+  case_id: string;
+  category: string;
+  severity: number;
+  state: string;
+  channel: string;
+  cell: number | null;
+  lon: number | null;
+  lat: number | null;
+  reported_at: number;
+}
+
+export interface Chart {
+  x: (number | string)[];
+  series: Record<string, (number | null)[]>;
+}
+
+export interface FeedHealth {
+  key: string;
+  newest_at: number | null;
+  heard_at: number | null;
+  state: "ok" | "late" | "silent" | "never";
+  origin: Origin;
+  received: number;
+}
+
+export type Origin = "live" | "replayed" | "simulated";
+
+/** An asset that is known only from events; those of the county pack are in /api/geometry/…/assets. */
+export interface Asset {
+  id: number;
+  asset_id: string;
+  kind: string;
+  name: string;
+  name_en?: string;
+  lon: number;
+  lat: number;
+}
+
+/** A snapshot or a delta: in a delta whatever is absent is unchanged. Times are whole epoch seconds. */
+export interface Frame {
+  seq?: number;
+  now?: number;
+  as_of?: number | null;
+  revision?: string;
+  origin?: Origin;
+  layers?: Record<string, LayerColumns>;
+  assets?: Asset[];
+  figures?: Record<string, Figure>;
+  cases?: Case[];
+  charts?: Record<string, Chart>;
+  feeds?: FeedHealth[];
+}
+
+export interface LegendClass {
+  lowest: number;
+  colour: string;
+  zh: string;
+  en: string;
+}
+
+/** A layer as `layers/contract.py` specifies it. */
+export interface LayerSpec {
+  key: string;
+  title: Words;
+  geometry: "cell" | "asset" | "point";
+  feed?: string;
+  unit?: Words;
+  legend?: LegendClass[];
+  kinds?: string[];
+  marks?: string[];
+  shown?: boolean;
+}
+
+/** What /api/county answers, as far as the map needs it. */
+export interface CountyInfo {
+  name: Words;
+  code: string;
+  bbox: [number, number, number, number];
+  revision: string;
+  time_zone?: string;
+  layers: LayerSpec[];
+}
+
+/** What /api/explain answers. */
+export interface ExplainedCard {
+  title: Words;
+  place?: Words | null;
+  facts: { label: Words; value: Words; at?: number | string | null; tone?: "plain" | "good" | "warn" | "bad" }[];
+}

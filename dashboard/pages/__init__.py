@@ -1,0 +1,1 @@
+"""The three screens: the wall, the duty desk and the briefing."""

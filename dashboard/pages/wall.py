@@ -1,0 +1,133 @@
+"""The wall: the whole county on one screen that never scrolls."""
+
+import json
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
+from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, slot
+from dashboard.text import text
+from geo.county import County
+
+# The six headline figures, and three more for a screen of twice the width.
+FIGURES = ("open_cases", "severe_open", "new_today", "closed_ratio_24h", "bins_to_empty", "traffic_index")
+MORE_FIGURES = ("closed_today", "aqi", "workers_on_duty")
+
+# A scene is a choice of layers. `overview` shows what the layers themselves say is shown.
+SCENES: dict[str, tuple[str, ...]] = {
+    "overview": (),
+    "cases": ("case_heatmap", "open_cases"),
+    "waste": ("smart_bins",),
+    "traffic": ("traffic",),
+    "environment": ("air", "water"),
+}
+
+
+def lay_out(county: County, lang: str, scene: str = "overview") -> Component:
+    """Return the wall's skeleton; an unknown scene is the overview."""
+    scene = scene if scene in SCENES else "overview"
+    return lay_root(
+        "wall",
+        lang,
+        [
+            lay_header("wall", county, lang),
+            lay_lost_banner(),
+            _lay_left(lang),
+            _lay_map(lang),
+            _lay_right(lang),
+            html.Section([_lay_chart(key, lang) for key in WALL_CHARTS], className="charts"),
+        ],
+        scene=scene,
+        layers=json.dumps(SCENES[scene]),
+    )
+
+
+def _lay_left(lang: str) -> Component:
+    figures = [_lay_figure(key, lang, more=False) for key in FIGURES]
+    figures += [_lay_figure(key, lang, more=True) for key in MORE_FIGURES]
+    return html.Section(
+        [
+            html.Div(figures, className="figures", role="list", **{"aria-label": text(lang, "wall.figures")}),
+            html.Div(
+                [
+                    html.H2([text(lang, "wall.towns"), html.Small(text(lang, "wall.towns_unit"))]),
+                    slot("towns", "Ol", "towns"),
+                ],
+                className="panel towns-panel",
+                **{"data-feed": "cases"},
+            ),
+        ],
+        className="left",
+    )
+
+
+def _lay_figure(key: str, lang: str, more: bool) -> Component:
+    means = text(lang, f"wall.figure_{key}_means")
+    return html.Div(
+        [
+            html.H2(text(lang, f"wall.figure_{key}")),
+            html.Div(
+                [
+                    html.Span("–", className="value", **{"data-part": "value"}),
+                    html.Span(text(lang, f"wall.figure_{key}_unit"), className="unit", **{"data-part": "unit"}),
+                ],
+                className="reading",
+            ),
+            html.Div(className="spark", **{"data-part": "spark"}),
+            html.Div(
+                [
+                    html.Span(className="change", **{"data-part": "change"}),
+                    html.Span(className="age", **{"data-part": "age"}),
+                ],
+                className="small",
+            ),
+            html.P(means, className="means", hidden=True, **{"data-part": "means"}),
+        ],
+        className="figure more" if more else "figure",
+        role="listitem",
+        tabIndex=0,
+        title=means,
+        **{"data-figure": key},
+    )
+
+
+def _lay_map(lang: str) -> Component:
+    return html.Main(
+        [
+            slot("map", "Div", "map", role="application", **{"aria-label": text(lang, "wall.map")}),
+            slot("layers", "Div", "layers", role="group", **{"aria-label": text(lang, "wall.layers")}),
+            slot("legend", "Div", "legend", **{"aria-label": text(lang, "wall.legend")}),
+        ],
+        className="hero",
+    )
+
+
+def _lay_right(lang: str) -> Component:
+    return html.Section(
+        [
+            html.Div(
+                [html.H2(text(lang, "wall.stream")), slot("stream", "Ol", "stream")],
+                className="panel stream-panel",
+                **{"data-feed": "cases"},
+            ),
+            html.Div(
+                [html.H2(text(lang, "wall.feeds")), slot("ages", "Ul", "feed-ages")],
+                className="panel ages-panel",
+            ),
+        ],
+        className="right",
+    )
+
+
+def _lay_chart(key: str, lang: str) -> Component:
+    title, unit = text(lang, f"wall.chart_{key}"), text(lang, f"wall.chart_{key}_unit")
+    return html.Figure(
+        [
+            html.Figcaption([html.H2(title), html.Small(unit)]),
+            dcc.Graph(figure=draw_skeleton(key, lang), config=CONFIG, className="plot", id=f"chart-{key}"),
+            html.P(text(lang, "common.no_data"), className="empty", **{"data-part": "empty"}),
+        ],
+        className="panel chart",
+        **{"data-chart": key, "aria-label": f"{title}, {unit}"},
+    )

@@ -1,0 +1,1 @@
+"""Parts of pages: the skeletons that a page's live feed fills."""

@@ -1,0 +1,85 @@
+"""What every screen has in common: its root with the texts for TypeScript, its header, its places to fill."""
+
+import json
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboard.text import pick_section, text
+from geo.county import County
+
+SHARED_SECTIONS = ("common", "case_state", "case_action", "severity", "channel", "kind", "feed_state")
+
+
+def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
+    """Return the root of a screen.
+
+    `assets/loader.js` starts the TypeScript of the same name on it, which finds its language and texts in the
+    root's attributes; `data` adds attributes (`scene="waste"` becomes `data-scene`).
+    """
+    texts = pick_section(lang, screen, *SHARED_SECTIONS)
+    attributes: dict[str, Any] = {
+        "data-screen": screen,
+        "data-lang": lang,
+        "data-texts": json.dumps(texts, ensure_ascii=False),
+    }
+    attributes |= {f"data-{name.replace('_', '-')}": str(value) for name, value in data.items()}
+    return html.Div(children, className=f"screen {screen}", **attributes)
+
+
+def slot(name: str, tag: str = "Div", className: str = "", **attributes: Any) -> Component:  # noqa: N803
+    """Return an empty element that the screen's TypeScript fills; it is found by `data-slot`."""
+    make = getattr(html, tag)
+    return make(className=className, **{"data-slot": name, **attributes})
+
+
+def name_county(county: County, lang: str) -> str:
+    """Return the county's name in a language."""
+    return county.name.en if lang == "en" else county.name.zh
+
+
+def lay_header(screen: str, county: County, lang: str) -> Component:
+    """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
+    fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if is_fictional(county) else []
+    return html.Header(
+        [
+            html.Div(
+                [html.H1(name_county(county, lang)), html.Span(text(lang, f"{screen}.heading"), className="heading")],
+                className="name",
+            ),
+            html.Div([*fictional, slot("origin", "Span", "badge origin", hidden=True)], className="badges"),
+            slot("feeds", "Div", "feeds"),
+            html.Div([slot("as-of", "Span", "as-of"), slot("connection", "Span", "connection")], className="ages"),
+            slot("clock", "Div", "clock"),
+            lay_navigation(screen, lang),
+        ],
+        className="header",
+    )
+
+
+def lay_navigation(screen: str, lang: str) -> Component:
+    """Return the links to the other screens and to the other language."""
+    links = [
+        html.A(
+            text(lang, f"common.page_{page}"),
+            href=f"/{page}?lang={lang}",
+            **({"aria-current": "page"} if page == screen else {}),
+        )
+        for page in ("wall", "duty", "briefing")
+    ]
+    other = "zh" if lang == "en" else "en"
+    links.append(
+        html.A(text(lang, "common.other_language"), href=f"/{screen}?lang={other}", lang=other, className="other")
+    )
+    return html.Nav(links)
+
+
+def lay_lost_banner() -> Component:
+    """Return the banner that says, when the connection is lost, since when; the live feed shows and hides it."""
+    return slot("lost", "Div", "lost", hidden=True, role="alert")
+
+
+def is_fictional(county: County) -> bool:
+    """Return whether the pack says that its county is invented."""
+    return bool(county.settings.get("fictional", False))

@@ -1,0 +1,46 @@
+"""Names of places for the browser: which cell is in which village and town, sent once a revision."""
+
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Response
+
+from geo.county import County
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def list_places(county: County) -> dict[str, Any]:
+    """Return the names of towns and villages, and per cell the position of its village.
+
+    `towns` and `villages` are lists of {code, name, name_en}, a village with the position of its `town`;
+    `cells` holds, for each cell in feature-id order, the position of its village.
+    """
+    areas = county.areas
+    towns, villages = areas[areas["level"] == "town"], areas[areas["level"] == "village"]
+    town_at = {code: place for place, code in enumerate(towns.index)}
+    village_at = {code: place for place, code in enumerate(villages.index)}
+    return {
+        "towns": [_describe(row) for row in towns.itertuples()],
+        "villages": [{**_describe(row), "town": town_at.get(row.parent)} for row in villages.itertuples()],
+        "cells": [village_at.get(parent) for parent in county.cells["parent"]],
+    }
+
+
+def make_places_router(county: County) -> APIRouter:
+    """Return the route `/api/places/{revision}`, which a browser may keep for ever."""
+    router = APIRouter(prefix="/api")
+    places = list_places(county)
+
+    @router.get("/places/{revision}")
+    async def read_places(revision: str, response: Response) -> dict[str, Any]:
+        if revision != county.revision:
+            raise HTTPException(404, f"the county's revision is {county.revision}")
+        response.headers["Cache-Control"] = FOREVER
+        return places
+
+    return router
+
+
+def _describe(row: Any) -> dict[str, Any]:
+    name_en = row.name_en if isinstance(row.name_en, str) and row.name_en else row.name
+    return {"code": row.Index, "name": row.name, "name_en": name_en}

@@ -1,0 +1,269 @@
+"""Dividing an area into organic parts that tile it exactly.
+
+Parts are the cells of a Voronoi diagram whose plane has been bent a little (see `geo.relief`), cut out of the area.
+Every border is one line, noded once with the outline, so neighbours share its vertices bit for bit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy
+import numpy.typing
+import shapely
+from scipy.spatial import Voronoi
+from shapely import MultiPolygon, Polygon
+
+from geo.relief import Relief
+
+Area = Polygon | MultiPolygon
+Points = numpy.typing.NDArray[numpy.float64]
+Geometries = numpy.typing.NDArray[numpy.object_]
+
+_METRES_PER_DEGREE: Final = 111_320.0
+_RELAXATIONS: Final = 6
+_HALVINGS: Final = 40
+_GHOSTS: Final = 8
+_VERTICES_PER_WAVE: Final = 4
+_FINEST_M: Final = 240.0
+
+
+def divide_area(area: Area, parts: int, seed: int, roughness: float = 0.13) -> list[Area]:
+    """Return `parts` parts of about equal area that tile `area` (degrees, WGS 84).
+
+    The same arguments give the same parts, and every step is continuous in the outline: moving it by a
+    metre moves the borders by about a metre and rearranges nothing. `roughness` 0 leaves borders straight.
+    Raises ValueError for a `parts` below 1.
+    """
+    if parts < 1:
+        raise ValueError(f"parts must be at least 1, not {parts}")
+    frame = _Frame.of(area)
+    seeds = _relax(shapely.transform(area, frame.to_metres), parts, seed)
+    return divide_by_seeds(area, [(lon, lat) for lon, lat in frame.to_degrees(seeds)], seed, roughness)
+
+
+def divide_by_seeds(
+    area: Area, seeds: Sequence[tuple[float, float]], seed: int = 0, roughness: float = 0.13
+) -> list[Area]:
+    """Return one part of `area` for each seed (lon, lat), in their order; together they tile it.
+
+    A part is in one piece wherever the area is: what a neighbour cuts off goes to the neighbour. Only islands of a
+    multipolygon join a part they do not touch. Raises ValueError where two seeds are one, or a seed gets no part
+    because others lie between it and the area.
+    """
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise ValueError("seeds must be at least one point, all different")
+    if len(seeds) == 1:
+        return [area]
+    frame = _Frame.of(area)
+    lines, cells = _draw_diagram(frame, numpy.array(seeds, dtype=float), area, seed, roughness)
+    faces = _cut(area, lines)
+    owners = _find_owners(faces, cells, frame, numpy.array(seeds, dtype=float))
+    return _gather(faces, owners, len(seeds))
+
+
+def round_coverage(areas: Sequence[Area], grid: float = 1e-6) -> list[Area]:
+    """Return areas that tile, rounded to a grid of degrees and still tiling exactly.
+
+    Where a border of one area ends on another's side, the other gets a vertex there too; gaps and overlaps
+    narrower than the grid vanish (snap rounding). Raises ValueError where an area is lost in the rounding.
+    """
+    shapes: Geometries = numpy.array(areas, dtype=object)
+    noded = shapely.union_all(shapely.boundary(shapes), grid_size=grid)
+    faces = _polygonize(noded)
+    inside, owners = shapely.STRtree(shapes).query(_inner_points(faces), predicate="intersects")
+    first = numpy.unique(inside, return_index=True)[1]
+    inside, owners = inside[first], owners[first]
+    return [_unite(faces[inside[owners == index]], f"area {index}") for index in range(len(areas))]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A local plane in metres, x east and y north of the area's centre; equirectangular."""
+
+    lon: float
+    lat: float
+    x_scale: float
+
+    @classmethod
+    def of(cls, area: Area) -> "_Frame":
+        west, south, east, north = area.bounds
+        lat = (south + north) / 2
+        return cls((west + east) / 2, lat, _METRES_PER_DEGREE * math.cos(math.radians(lat)))
+
+    def to_metres(self, degrees: Points) -> Points:
+        return (degrees - (self.lon, self.lat)) * (self.x_scale, _METRES_PER_DEGREE)
+
+    def to_degrees(self, metres: Points) -> Points:
+        return metres / (self.x_scale, _METRES_PER_DEGREE) + (self.lon, self.lat)
+
+
+def _draw_diagram(
+    frame: _Frame, seeds: Points, area: Area, seed: int, roughness: float
+) -> tuple[Geometries, Geometries]:
+    """Return the bent borders between seeds and the bent cells around them, in degrees."""
+    west, south, east, north = shapely.transform(area, frame.to_metres).bounds
+    reach = max(east - west, north - south)
+    lines, cells = _draw_straight(frame.to_metres(seeds), reach)
+    window = shapely.box(west - reach / 4, south - reach / 4, east + reach / 4, north + reach / 4)
+    lines = shapely.intersection(lines, window)
+    cells = shapely.intersection(cells, window)
+    if roughness > 0:
+        spacing = math.sqrt((east - west) * (north - south) / len(seeds))
+        relief = Relief.make(seed, 1.5 * spacing, min(_FINEST_M, spacing / 3), roughness)
+        step = relief.finest_m / _VERTICES_PER_WAVE
+        lines = shapely.transform(shapely.segmentize(lines, step), relief.bend)
+        cells = shapely.transform(shapely.segmentize(cells, step), relief.bend)
+    lines = lines[~shapely.is_empty(lines)]
+    return shapely.transform(lines, frame.to_degrees), shapely.transform(cells, frame.to_degrees)
+
+
+def _draw_straight(seeds: Points, reach: float) -> tuple[Geometries, Geometries]:
+    """Return the ridges and cells of the Voronoi diagram; far ghost seeds make every wanted one finite."""
+    turns = numpy.arange(_GHOSTS) * (2 * math.pi / _GHOSTS) + 0.1
+    ghosts = 10 * reach * numpy.column_stack([numpy.cos(turns), numpy.sin(turns)])
+    diagram = Voronoi(numpy.vstack([seeds, ghosts]))
+    wanted = [
+        ridge
+        for ridge, points in zip(diagram.ridge_vertices, diagram.ridge_points, strict=True)
+        if max(points) < len(seeds) and min(ridge) >= 0
+    ]
+    lines = shapely.linestrings(diagram.vertices[numpy.array(wanted).reshape(-1, 2)])
+    rings = [diagram.vertices[diagram.regions[region]] for region in diagram.point_region[: len(seeds)]]
+    return numpy.atleast_1d(lines), numpy.array([Polygon(ring).buffer(0) for ring in rings], dtype=object)
+
+
+def _cut(area: Area, lines: Geometries) -> Geometries:
+    """Return the faces that lines cut an area into."""
+    faces = _polygonize(shapely.union_all([area.boundary, *lines]))
+    shapely.prepare(area)
+    return faces[shapely.contains(area, _inner_points(faces))]
+
+
+def _polygonize(noded: shapely.Geometry) -> Geometries:
+    faces: Geometries = shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))
+    return faces
+
+
+def _inner_points(faces: Geometries) -> Geometries:
+    points: Geometries = shapely.point_on_surface(faces)
+    return points
+
+
+def _find_owners(faces: Geometries, cells: Geometries, frame: _Frame, seeds: Points) -> Points:
+    """Return the index of the cell each face lies in; where the bent plane left doubt, of the nearest seed."""
+    points = _inner_points(faces)
+    places = frame.to_metres(shapely.get_coordinates(points))
+    distances = numpy.hypot(*(places[:, None, :] - frame.to_metres(seeds)[None, :, :]).transpose(2, 0, 1))
+    owners = distances.argmin(axis=1)
+    face, cell = shapely.STRtree(cells).query(points, predicate="intersects")
+    owners[face] = cell
+    return owners
+
+
+def _gather(faces: Geometries, owners: Points, parts: int) -> list[Area]:
+    """Return the parts: each owner's largest piece, and the strays of others that it borders longest."""
+    pieces = [shapely.get_parts(_unite(faces[owners == part], f"seed {part}")) for part in range(parts)]
+    mains = numpy.array([max(own, key=lambda piece: piece.area) for own in pieces], dtype=object)
+    given = [[main] for main in mains]
+    for part, own in enumerate(pieces):
+        for stray in own:
+            if stray is not mains[part]:
+                given[_find_taker(stray, mains, part)].append(stray)
+    return [shapely.coverage_union_all(shares) if len(shares) > 1 else shares[0] for shares in given]
+
+
+def _find_taker(stray: Polygon, mains: Geometries, owner: int) -> int:
+    shared = shapely.length(shapely.intersection(mains, stray.boundary))
+    return int(shared.argmax()) if shared.max() > 0 else owner
+
+
+def _unite(faces: Geometries, label: str) -> Area:
+    if len(faces) == 0:
+        raise ValueError(f"{label} gets no part of the area")
+    united: Area = faces[0] if len(faces) == 1 else shapely.coverage_union_all(faces)
+    parts = shapely.get_parts(united)
+    return parts[0] if len(parts) == 1 else united
+
+
+def _relax(area: Area, parts: int, seed: int) -> Points:
+    """Return evenly spread seeds (metres): centres of equal slices, relaxed by Lloyd's method.
+
+    Every step moves continuously with the outline; no point is drawn and tested for lying inside.
+    """
+    generator = numpy.random.default_rng(seed)
+    angle, stretch = generator.uniform(0, math.pi), 1.25
+    leaves = _slice(area, parts, angle, stretch)
+    seeds = shapely.get_coordinates(shapely.centroid(numpy.array(leaves, dtype=object)))
+    if parts == 1:
+        return seeds
+    west, south, east, north = area.bounds
+    for _ in range(_RELAXATIONS):
+        _, cells = _draw_straight(seeds, max(east - west, north - south))
+        seeds = shapely.get_coordinates(shapely.centroid(shapely.intersection(cells, area)))
+    return seeds
+
+
+def _slice(area: Area, parts: int, angle: float, stretch: float) -> list[Area]:
+    """Return an area cut again and again across its longer axis into pieces of equal area."""
+    if parts == 1:
+        return [area]
+    fewer = parts // 2
+    across = _find_long_axis(area, angle, stretch)
+    turned = _turn(area, -across)
+    edge = _find_quantile(turned, fewer / parts)
+    west, south, east, north = turned.bounds
+    halves = (shapely.box(west - 1, south - 1, edge, north + 1), shapely.box(edge, south - 1, east + 1, north + 1))
+    first, second = (_turn(shapely.intersection(turned, half), across) for half in halves)
+    return _slice(first, fewer, angle, stretch) + _slice(second, parts - fewer, angle, stretch)
+
+
+def _turn(area: Area, angle: float) -> Area:
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turned: Area = shapely.transform(
+        area, lambda x, y: (x * cosine - y * sine, x * sine + y * cosine), interleaved=False
+    )
+    return turned
+
+
+def _find_edges(area: Area) -> tuple[Points, Points]:
+    """Return the ends of every edge, shells counter-clockwise and holes clockwise."""
+    rings = [ring for ring in shapely.get_rings(shapely.get_parts(shapely.orient_polygons(area)))]
+    arrays = [shapely.get_coordinates(ring) for ring in rings]
+    return numpy.vstack([points[:-1] for points in arrays]), numpy.vstack([points[1:] for points in arrays])
+
+
+def _find_long_axis(area: Area, angle: float, stretch: float) -> float:
+    """Return the direction of the area's longer principal axis in a plane stretched along `angle`.
+
+    Without the stretch a square would have no longer axis, and a millimetre would turn the cut.
+    """
+    turned = _turn(area, -angle)
+    start, end = _find_edges(turned)
+    centre = numpy.array(shapely.get_coordinates(turned.centroid)[0])
+    a, b = start - centre, end - centre
+    cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
+    xx = (cross * (a[:, 0] ** 2 + a[:, 0] * b[:, 0] + b[:, 0] ** 2)).sum() * stretch**2
+    yy = (cross * (a[:, 1] ** 2 + a[:, 1] * b[:, 1] + b[:, 1] ** 2)).sum()
+    mixed = a[:, 0] * b[:, 1] + 2 * (a[:, 0] * a[:, 1] + b[:, 0] * b[:, 1]) + b[:, 0] * a[:, 1]
+    xy = (cross * mixed).sum() / 2 * stretch
+    return angle + math.atan2(2 * xy, xx - yy) / 2
+
+
+def _find_quantile(area: Area, share: float) -> float:
+    """Return the x that has `share` of the area to its west (Green's theorem over edges cut at x)."""
+    start, end = _find_edges(area)
+    west, _, east, _ = area.bounds
+    goal = share * area.area
+    run = end[:, 0] - start[:, 0]
+    slope = numpy.divide(end[:, 1] - start[:, 1], run, out=numpy.zeros_like(run), where=run != 0)
+    for _ in range(_HALVINGS):
+        middle = (west + east) / 2
+        x1, x2 = numpy.minimum(start[:, 0], middle), numpy.minimum(end[:, 0], middle)
+        y_sum = 2 * start[:, 1] + slope * (x1 + x2 - 2 * start[:, 0])
+        if -((x2 - x1) * y_sum).sum() / 2 < goal:
+            west = middle
+        else:
+            east = middle
+    return (west + east) / 2

@@ -1,0 +1,100 @@
+"""What every door needs to know about the county to judge an event, and how it judges times and places."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from geo.county import County
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FURTHEST_AHEAD: Final = timedelta(days=1)
+"""Senders' clocks differ; what claims to be later than this is a wrong date, not a wrong clock."""
+
+Point = tuple[float, float]
+
+_DEEPEST: Final = 16
+_LARGEST_INTEGER: Final = 2**63
+
+
+class FieldError(ValueError):
+    """One field of an event that cannot be true or cannot be read; `field` is its path, `reason` says why."""
+
+    def __init__(self, field: str, reason: str):
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True, eq=False)
+class Reception:
+    """The county as the doors see it, made once a process.
+
+    categories: the classes a case may have; empty where the pack names none, then every class is welcome.
+    declared_feeds: unit by key of the feeds that only this pack knows.
+    asset_points, cell_points: (lon, lat) by asset id and by cell code; a cell's is a point inside it.
+    """
+
+    county_code: str
+    zone: ZoneInfo
+    categories: frozenset[str]
+    declared_feeds: dict[str, str | None]
+    asset_points: dict[str, Point]
+    cell_points: dict[str, Point]
+
+    def settle_time(self, field: str, moment: datetime, received_at: datetime) -> datetime:
+        """Return a moment in UTC; one without a zone is in the county's.
+
+        Raises `FieldError` before 1970 and after tomorrow.
+        """
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.zone)
+        if moment < EARLIEST:
+            raise FieldError(field, f"{moment.isoformat()} is before 1970")
+        if moment > received_at + FURTHEST_AHEAD:
+            raise FieldError(field, f"{moment.isoformat()} is more than a day ahead of now")
+        return moment.astimezone(UTC)
+
+    def settle_place(self, prefix: str, lon: float | None, lat: float | None, cell_code: str | None) -> Point:
+        """Return the place that coordinates or else a cell's code give; raises `FieldError` where neither does.
+
+        `prefix` is put before the names of fields.
+        """
+        if lon is not None and lat is not None:
+            return lon, lat
+        if lon is not None or lat is not None:
+            raise FieldError(f"{prefix}{'lon' if lon is None else 'lat'}", "missing: lon and lat go together")
+        if cell_code is None:
+            raise FieldError(f"{prefix}lon", "missing: give lon and lat, or cell_code")
+        point = self.cell_points.get(cell_code)
+        if point is None:
+            raise FieldError(f"{prefix}cell_code", f"the county has no cell {cell_code!r}")
+        return point
+
+
+def open_reception(county: County) -> Reception:
+    """Return what the doors need to know about a county."""
+    inside = county.cells.geometry.representative_point()
+    lon, lat = county.assets["lon"].astype(float), county.assets["lat"].astype(float)
+    return Reception(
+        county_code=county.code,
+        zone=county.time_zone,
+        categories=frozenset(county.categories),
+        declared_feeds={feed.key: feed.unit for feed in county.feeds.values() if feed.declared},
+        asset_points={id: point for id, *point in zip(county.assets.index, lon, lat, strict=True)},
+        cell_points={code: point for code, *point in zip(county.cells.index, inside.x, inside.y, strict=True)},
+    )
+
+
+def check_tree(value: object, field: str = "", depth: int = 0) -> None:
+    """Raise `FieldError` for data that a later reader could choke on: deep nesting, integers beyond 64 bits."""
+    if depth > _DEEPEST:
+        raise FieldError(field, f"nested deeper than {_DEEPEST} levels")
+    if isinstance(value, dict):
+        for name, part in value.items():
+            check_tree(part, field or str(name), depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            check_tree(part, field, depth + 1)
+    elif isinstance(value, int) and abs(value) >= _LARGEST_INTEGER:
+        raise FieldError(field, "an integer beyond 64 bits")

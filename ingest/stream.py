@@ -1,0 +1,400 @@
+"""The Redis streams: where accepted records wait for the recorder and pass every reader.
+
+The names of keys and fields are those of `docs/architecture.md`. `Streams` is for processes that may block,
+`AsyncStreams` for those that may not; both are thin over the same commands. Writes are never retried here: a
+reply that got lost may hide a write that happened, so the sender is told (`StreamUnavailable`) and sends again,
+and de-duplication does the rest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple, Self
+from zlib import crc32
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+START = "0-0"
+"""The position before the first message of any stream."""
+
+SOCKET_TIMEOUT_S = 10
+LONGEST_BLOCK_MS = 5_000  # must stay well below the socket's time-out, or an idle stream looks like a dead server
+APPEND_AT_MOST = 1_000  # events in one Lua call: keeps the server answering others in between
+SEEN_FOR_S = 3 * 24 * 3600  # today's set is asked until tomorrow ends; one day more for clocks that differ
+KEEP_BODY_BYTES = 64 * 1024
+KEEP_FOR_FOLLOWERS = timedelta(minutes=5)
+LONGEST_STREAM = 500_000  # messages; beyond it nothing is kept for followers
+
+# One call, one partition, all or nothing: Redis refuses a script for lack of memory only before its first write.
+_APPEND = """
+local stream, today, yesterday, tally = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local count = (#ARGV - 1) / 3
+local has_yesterday = redis.call('EXISTS', yesterday) == 1
+local repeated = {}
+for i = 0, count - 1 do
+  local digest = ARGV[3 * i + 2]
+  if has_yesterday and redis.call('SISMEMBER', yesterday, digest) == 1
+      or redis.call('SADD', today, digest) == 0 then
+    repeated[#repeated + 1] = i
+  else
+    redis.call('XADD', stream, '*', 'type', ARGV[3 * i + 3], 'record', ARGV[3 * i + 4])
+  end
+end
+redis.call('EXPIRE', today, ARGV[1])
+redis.call('HINCRBY', tally, 'received', count)
+redis.call('HINCRBY', tally, 'accepted', count - #repeated)
+redis.call('HINCRBY', tally, 'duplicate', #repeated)
+return repeated
+"""
+
+_REJECT = """
+local names = {'reason', 'field', 'source', 'id', 'body', 'door', 'at'}
+local count = (#ARGV - 1) / #names
+for i = 0, count - 1 do
+  local fields = {}
+  for j, name in ipairs(names) do
+    fields[2 * j - 1], fields[2 * j] = name, ARGV[1 + i * #names + j]
+  end
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(fields))
+end
+redis.call('HINCRBY', KEYS[2], 'received', count)
+redis.call('HINCRBY', KEYS[2], 'rejected', count)
+return count
+"""
+
+REJECTED_KEY = "events:rejected"
+REJECTED_TALLY_KEY = "tally:{events:rejected}"  # the tag is the other key's whole name: both are in one hash slot
+
+
+class StreamUnavailable(RuntimeError):  # noqa: N818 - it says what is the case, for senders to read
+    """Redis is away, still loading, full, or cannot write its file; nothing may be called accepted."""
+
+
+class StreamGap(RuntimeError):  # noqa: N818
+    """Messages beyond a reader's position were removed before it read them: it needs a fresh snapshot."""
+
+    def __init__(self, partition: int, position: str):
+        super().__init__(f"partition {partition}: messages after {position} are gone; a snapshot is needed")
+        self.partition = partition
+        self.position = position
+
+
+class Entry(NamedTuple):
+    """One record on its way into a stream; `digest` is from `digest_event`, `record` is JSON."""
+
+    digest: bytes
+    type: str
+    record: bytes
+
+
+class Rejection(NamedTuple):
+    """What was refused at which door, and why; `body` is the bytes as they came."""
+
+    reason: str
+    field: str
+    source: str
+    id: str
+    body: bytes
+    door: str
+
+
+class Message(NamedTuple):
+    """One message read from a partition; `record` is for `records.decode_record`."""
+
+    partition: int
+    stream_id: str
+    type: str
+    record: bytes
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """How many events came in since the data folder began, and what became of them."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    @classmethod
+    def add_up(cls, hashes: Iterable[Mapping[Any, Any]]) -> Self:
+        """Return the sums over the tally hashes of all partitions and of the rejected."""
+        sums = {"received": 0, "accepted": 0, "duplicate": 0, "rejected": 0}
+        for tally in hashes:
+            for name, count in tally.items():
+                sums[name.decode()] += int(count)
+        return cls(**sums)
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """What a partition's stream holds; `last_id` stays when the messages are gone."""
+
+    length: int
+    first_id: str
+    last_id: str
+    removed: bool
+
+    def misses(self, position: str) -> bool:
+        """Return whether messages after `position` may have been removed unread.
+
+        Trimming always leaves the newest message that every recorder and follower may still stand on, so who
+        stands before the first message has lost something.
+        """
+        oldest = self.first_id if self.length else self.last_id
+        return self.removed and order_id(oldest) > order_id(position)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """When the last message was written, by the Redis server's clock; None if there never was one."""
+        return None if self.last_id == START else datetime.fromtimestamp(order_id(self.last_id)[0] / 1000, UTC)
+
+
+def digest_event(source: str, id: str) -> bytes:
+    """Return 16 bytes that stand for the event (source, id) in de-duplication: BLAKE2b of both, NUL between."""
+    return blake2b(f"{source}\0{id}".encode(), digest_size=16).digest()
+
+
+def choose_partition(key: str, partitions: int) -> int:
+    """Return the partition of a town code, case, alarm or event id."""
+    return crc32(key.encode()) % partitions
+
+
+def order_id(stream_id: str) -> tuple[int, int]:
+    """Return a stream id as (milliseconds, sequence), which compares as Redis orders messages."""
+    milliseconds, _, sequence = stream_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def stream_key(partition: int) -> str:
+    """Return the key of a partition's stream."""
+    return f"events:{{{partition}}}"
+
+
+def connect(url: str) -> "redis.Redis":
+    """Return a client for blocking use; it connects at its first command."""
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_connection_settings())
+
+
+def connect_async(url: str) -> "redis.asyncio.Redis":
+    """Return a client for use inside an event loop; it connects at its first command."""
+    return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_connection_settings())
+
+
+class Streams:
+    """All partitions, for processes that may block. Every method raises `StreamUnavailable`."""
+
+    def __init__(self, client: "redis.Redis", partitions: int, rejected_kept: int = 100_000):
+        self.client = client
+        self.partitions = partitions
+        self._rejected_kept = rejected_kept
+        self._append = client.register_script(_APPEND)
+        self._reject = client.register_script(_REJECT)
+
+    def append(self, partition: int, entries: Sequence[Entry], today: date) -> list[int]:
+        """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
+        repeated: list[int] = []
+        with _unavailable():
+            for start, keys, arguments in _append_calls(partition, entries, today):
+                repeated.extend(start + index for index in self._append(keys, arguments))
+        return repeated
+
+    def reject(self, rejections: Sequence[Rejection], at: datetime) -> None:
+        """Keep and count what was refused."""
+        with _unavailable():
+            for keys, arguments in _reject_calls(rejections, at, self._rejected_kept):
+                self._reject(keys, arguments)
+
+    def read_after(self, positions: Mapping[int, str], block_ms: int, count: int) -> list[Message]:
+        """Return up to `count` messages a partition after each position, waiting up to `block_ms` for the first.
+
+        Messages of one partition are in order and together. Raises `StreamGap` if some were removed unread.
+        """
+        with _unavailable():
+            reply = self.client.xread(_read_keys(positions), count=count, block=min(block_ms, LONGEST_BLOCK_MS))
+        messages = _read_messages(reply)
+        for partition in {message.partition for message in messages}:
+            if self.describe(partition).misses(positions[partition]):
+                raise StreamGap(partition, positions[partition])
+        return messages
+
+    def describe(self, partition: int) -> PartitionState:
+        """Return what a partition holds."""
+        with _unavailable():
+            try:
+                return _read_state(self.client.xinfo_stream(stream_key(partition)))
+            except redis.ResponseError as error:
+                return _absent_state(error)
+
+    def trim(
+        self,
+        partition: int,
+        watermark: str,
+        keep_for: timedelta = KEEP_FOR_FOLLOWERS,
+        longest: int = LONGEST_STREAM,
+    ) -> int:
+        """Remove what is recorded and no follower needs; return how many messages went.
+
+        Never passes `watermark` (the last recorded id), and leaves the message there in place. What is younger
+        than `keep_for` stays for followers, unless the stream is longer than `longest`.
+        """
+        key = stream_key(partition)
+        with _unavailable():
+            cut = watermark
+            if self.client.xlen(key) <= longest:
+                seconds, microseconds = self.client.time()
+                old_ms = seconds * 1000 + microseconds // 1000 - int(keep_for.total_seconds() * 1000)
+                old: Any = self.client.xrevrange(key, max=str(max(old_ms, 0)), min="-", count=1)
+                if not old:
+                    return 0
+                cut = min(watermark, old[0][0].decode(), key=order_id)
+            return int(self.client.xtrim(key, minid=cut, approximate=False))
+
+    def read_tallies(self) -> Tallies:
+        """Return the counters; each partition's add up at every moment, so the sums do."""
+        with _unavailable():
+            return Tallies.add_up([self.client.hgetall(key) for key in _tally_keys(self.partitions)])
+
+
+class AsyncStreams:
+    """All partitions, for event loops. Every method raises `StreamUnavailable`."""
+
+    def __init__(self, client: "redis.asyncio.Redis", partitions: int, rejected_kept: int = 100_000):
+        self.client = client
+        self.partitions = partitions
+        self._rejected_kept = rejected_kept
+        self._append = client.register_script(_APPEND)
+        self._reject = client.register_script(_REJECT)
+
+    async def append(self, partition: int, entries: Sequence[Entry], today: date) -> list[int]:
+        """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
+        repeated: list[int] = []
+        with _unavailable():
+            for start, keys, arguments in _append_calls(partition, entries, today):
+                repeated.extend(start + index for index in await self._append(keys, arguments))
+        return repeated
+
+    async def reject(self, rejections: Sequence[Rejection], at: datetime) -> None:
+        """Keep and count what was refused."""
+        with _unavailable():
+            for keys, arguments in _reject_calls(rejections, at, self._rejected_kept):
+                await self._reject(keys, arguments)
+
+    async def read_after(self, positions: Mapping[int, str], block_ms: int, count: int) -> list[Message]:
+        """Return up to `count` messages a partition after each position, waiting up to `block_ms` for the first.
+
+        Messages of one partition are in order and together. Raises `StreamGap` if some were removed unread.
+        """
+        with _unavailable():
+            block = min(block_ms, LONGEST_BLOCK_MS)
+            reply = await self.client.xread(_read_keys(positions), count=count, block=block)
+        messages = _read_messages(reply)
+        for partition in {message.partition for message in messages}:
+            if (await self.describe(partition)).misses(positions[partition]):
+                raise StreamGap(partition, positions[partition])
+        return messages
+
+    async def describe(self, partition: int) -> PartitionState:
+        """Return what a partition holds."""
+        with _unavailable():
+            try:
+                return _read_state(await self.client.xinfo_stream(stream_key(partition)))
+            except redis.ResponseError as error:
+                return _absent_state(error)
+
+    async def read_tallies(self) -> Tallies:
+        """Return the counters; each partition's add up at every moment, so the sums do."""
+        with _unavailable():
+            return Tallies.add_up([await self.client.hgetall(key) for key in _tally_keys(self.partitions)])
+
+
+def _connection_settings() -> dict[str, Any]:
+    return {
+        "protocol": 3,
+        "legacy_responses": False,
+        "decode_responses": False,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    # Whatever Redis says instead of doing it (away, loading, OOM, MISCONF: disk full), the sender keeps the event.
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        raise StreamUnavailable(f"Redis: {error}") from error
+
+
+def _append_calls(
+    partition: int, entries: Sequence[Entry], today: date
+) -> Iterator[tuple[int, list[str], list[str | bytes | int]]]:
+    keys = [
+        stream_key(partition),
+        f"seen:{{{partition}}}:{today}",
+        f"seen:{{{partition}}}:{today - timedelta(days=1)}",
+        _tally_key(partition),
+    ]
+    for start in range(0, len(entries), APPEND_AT_MOST):
+        arguments: list[str | bytes | int] = [SEEN_FOR_S]
+        for entry in entries[start : start + APPEND_AT_MOST]:
+            arguments.extend(entry)
+        yield start, keys, arguments
+
+
+def _reject_calls(
+    rejections: Sequence[Rejection], at: datetime, kept: int
+) -> Iterator[tuple[list[str], list[str | bytes | int]]]:
+    moment = at.isoformat(timespec="milliseconds")
+    for start in range(0, len(rejections), APPEND_AT_MOST):
+        arguments: list[str | bytes | int] = [kept]
+        for reason, field, source, id, body, door in rejections[start : start + APPEND_AT_MOST]:
+            arguments.extend((reason, field, source, id, body[:KEEP_BODY_BYTES], door, moment))
+        yield [REJECTED_KEY, REJECTED_TALLY_KEY], arguments
+
+
+def _tally_key(partition: int) -> str:
+    return f"tally:{{{partition}}}"
+
+
+def _tally_keys(partitions: int) -> list[str]:
+    return [*map(_tally_key, range(partitions)), REJECTED_TALLY_KEY]
+
+
+def _read_keys(positions: Mapping[int, str]) -> dict[Any, Any]:
+    # The one command over several hash slots: on a cluster, read each partition in a call of its own.
+    return {stream_key(partition): position for partition, position in positions.items()}
+
+
+def _read_messages(reply: Any) -> list[Message]:
+    return [
+        Message(int(key[len(b"events:{") : -1]), stream_id.decode(), fields[b"type"].decode(), fields[b"record"])
+        for key, entries in reply.items()
+        for stream_id, fields in entries
+    ]
+
+
+def _read_state(info: Mapping[str, Any]) -> PartitionState:
+    length = int(info["length"])
+    first = info["first-entry"]
+    return PartitionState(
+        length=length,
+        first_id=first[0].decode() if first else START,
+        last_id=info["last-generated-id"].decode(),
+        removed=int(info["entries-added"]) > length,
+    )
+
+
+def _absent_state(error: redis.ResponseError) -> PartitionState:
+    if "no such key" not in str(error):
+        raise error
+    return PartitionState(length=0, first_id=START, last_id=START, removed=False)

@@ -1,0 +1,232 @@
+"""The SQL tables, and the two functions between their times and Python's.
+
+Every time is BIGINT: milliseconds since 1970-01-01 UTC, on SQLite and PostgreSQL alike. What is variable in
+shape (attributes, details, media) is JSON text. Why: `docs/decisions/0002-sql-times-and-ids.md`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+HOUR_MS = 3_600_000
+
+
+def as_ms(moment: datetime) -> int:
+    """Return an aware datetime as whole milliseconds since 1970 UTC; what is finer is cut off, not rounded."""
+    return (moment - EPOCH) // MILLISECOND
+
+
+def as_time(ms: int) -> datetime:
+    """Return milliseconds since 1970 as an aware UTC datetime."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only for a column declared exactly INTEGER, which there holds 64 bits.
+ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+# One row a case: the kept report, and what its actions make of it.
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("severity", Integer, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("people", Integer),
+    Column("lon", Double),
+    Column("lat", Double),
+    Column("cell_code", Text),
+    Column("media", Text, nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    # Derived from case_actions by `ingest.case_state.fold_case`.
+    Column("last_action", Text, nullable=False),
+    Column("last_action_at", BigInteger, nullable=False),
+    Column("last_unit", Text),
+    Column("closed_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False),  # received_at of the newest of its actions
+    Index("ix_cases_reported_at", "reported_at"),
+    Index("ix_cases_closed_at", "closed_at"),
+    Index("ix_cases_changed_at", "changed_at"),
+)
+Index(
+    "ix_cases_open_cell",
+    cases.c.cell_code,
+    sqlite_where=cases.c.closed_at.is_(None),
+    postgresql_where=cases.c.closed_at.is_(None),
+)
+
+# Append-only. A report is an action too, so a case is wholly explained by its actions.
+case_actions = Table(
+    "case_actions",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text),
+    Column("unit", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("note", Text),
+    Column("details", Text, nullable=False),
+    Column("waiting", Boolean, nullable=False),  # its case's report has not come yet
+    UniqueConstraint("source", "event_id"),
+    Index("ix_case_actions_case_id_at", "case_id", "at"),
+)
+Index(
+    "ix_case_actions_waiting",
+    case_actions.c.case_id,
+    sqlite_where=text("waiting"),
+    postgresql_where=text("waiting"),
+)
+
+# Personal data, apart from everything else; read by `ingest.history.read_reporters` and nothing else.
+reporters = Table(
+    "reporters",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False, index=True),
+    Column("name", Text),
+    Column("phone", Text),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("feed", Text, nullable=False),
+    Column("asset_id", Text, nullable=False),
+    Column("observed_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("value", Double),
+    Column("unit", Text),
+    Column("lon", Double),
+    Column("lat", Double),
+    Column("cell_code", Text),
+    Column("attributes", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_hash", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    # Grows with time, so it stays cheap; and it is the index for every range of time.
+    UniqueConstraint("observed_at", "event_hash"),
+)
+
+latest_readings = Table(
+    "latest_readings",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("asset_id", Text, primary_key=True),
+    Column("observed_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("value", Double),
+    Column("unit", Text),
+    Column("lon", Double),
+    Column("lat", Double),
+    Column("cell_code", Text),
+    Column("attributes", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Hours of UTC. A reading without a value is not counted here.
+reading_hours = Table(
+    "reading_hours",
+    metadata,
+    Column("feed", Text, primary_key=True),
+    Column("hour_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("asset_id", Text, primary_key=True),
+    Column("counted", BigInteger, nullable=False),
+    Column("total", Double, nullable=False),
+    Column("lowest", Double, nullable=False),
+    Column("highest", Double, nullable=False),
+    Column("last_value", Double, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("lon", Double),
+    Column("lat", Double),
+    Column("cell_code", Text),
+    Column("on_duty", Boolean, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("alarm_id", Text, primary_key=True),
+    Column("severity", Integer, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("note", Text),
+    Column("origin", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("raised_at", BigInteger),
+    Column("acked_at", BigInteger),
+    Column("acked_by", Text),
+    Column("cleared_at", BigInteger),
+    Column("cleared_by", Text),
+)
+
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("stream_id", Text, nullable=False),  # the last entry that is recorded, as Redis writes it
+    # Set while a stream that jumped back is read again: up to here, what SQL already has is no duplicate.
+    Column("rewound_from", Text),
+    Column("recorded_at", BigInteger, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# The recorder's sign of life: when it last looked, and how far it was behind then.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("part", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("lag_ms", BigInteger, nullable=False),
+)

@@ -1,0 +1,389 @@
+"""The live state of a county: plain data, folded from records, without clock or I/O.
+
+A fold here is a function of the *set* of records: late, repeated and out-of-order records leave the same state
+as the same records once and in order. That holds because each thing keeps only a maximum (the newest reading,
+the earliest report, the essential actions) and every count is taken back and made again when its thing changes.
+Times inside are epoch milliseconds, as in SQL.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cases.flow import REOPEN, Step, essential, fold
+from geo.county import County
+from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from layers.contract import Title
+from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
+from layers.series import HOUR_MS, HourlyLast, QuarterCounts
+from layers.things import KEEP_MS, Case, Changes, Feed, Sensed, Worker, rank_origin
+
+MOST_ORPHANS = 50_000  # actions whose report has not come
+MOST_FORGOTTEN = 200_000  # ended cases that left, remembered so that a repeat does not bring them back
+MOST_ANNOUNCED = 100_000  # assets known only from events
+SEVERE = 2  # severities 1 and 2
+
+
+class LiveState:
+    """Everything the layers draw, by feature id; see the module for what the fold promises."""
+
+    def __init__(self, county: County):
+        settings = county.settings
+        self.places: Places = index_places(county)
+        self.thresholds: Mapping[str, Any] = settings.get("thresholds", {})
+        self.time_zone = county.time_zone
+        self.data_clock = settings.get("clock", {}).get("anchor", "system") == "data"
+        self.heat_ms = int(float(settings.get("heat", {}).get("window_hours", 24)) * HOUR_MS)
+        self.categories = {
+            row["code"]: Title(row["zh"], row.get("en") or row["zh"]) for row in settings.get("categories", [])
+        }
+        self.feeds = {row["key"]: Feed(row["key"], _stale_ms(row)) for row in settings.get("feeds", [])}
+        for key in ("cases", "workers", *KIND_OF_FEED):
+            self.feeds.setdefault(key, Feed(key, HOUR_MS))
+
+        self.clock_ms = 0
+        self.now_ms = 0
+        self.newest_ms = 0
+        self.cases: dict[int, Case] = {}
+        self.hot: set[int] = set()
+        self.open_by_cell: dict[int, list[int]] = {}
+        self.open_by_town: Counter[int | None] = Counter()
+        self.open_by_category: Counter[str] = Counter()
+        self.open_by_severity: Counter[int] = Counter()
+        self.counts = {
+            name: QuarterCounts() for name in ("reported", "closed", "severe_reported", "severe_closed", "answered")
+        }
+        self.readings: dict[str, dict[int, Sensed]] = {}
+        self.hours: dict[str, HourlyLast] = {"waste": HourlyLast(), "traffic": HourlyLast()}
+        self.workers: dict[int, Worker] = {}
+        self.assets: dict[int, Asset] = {asset.id: asset for asset in self.places.assets}
+        self.assets_by_kind: dict[str, list[int]] = {}
+        for asset in self.places.assets:
+            self.assets_by_kind.setdefault(asset.kind, []).append(asset.id)
+
+        self._orphans: dict[str, frozenset[Step]] = {}
+        self._forgotten: dict[int, None] = {}
+        self._announced: dict[int, tuple[int, float, float]] = {}
+        self._heat_ends: list[tuple[int, int]] = []
+        self._forget_at: list[tuple[int, int]] = []
+        self._silent_at: list[tuple[int, str, int]] = []
+        self._watched: set[tuple[str, int]] = set()
+        self._changes = Changes()
+        self.reopened_after_leaving = False
+
+    # -- folding ------------------------------------------------------------------------------------------
+
+    def apply(self, record: AnyRecord, order: int = 0) -> None:
+        """Fold one record in; `order` ranks actions of the same moment and grows along the stream."""
+        if isinstance(record, CaseReported):
+            self._fold_report(record)
+        elif isinstance(record, CaseActed):
+            self._fold_action(record, order)
+        elif isinstance(record, Reading):
+            self._fold_reading(record)
+        elif isinstance(record, WorkerLocated):
+            self._fold_worker(record)
+
+    def put_case(self, case: Case) -> None:
+        """Take a case in, from a report or from SQL; actions that came before it are added."""
+        if case.id in self._forgotten:
+            return
+        known = self.cases.get(case.id)
+        steps = case.steps | self._orphans.pop(case.case_id, frozenset())
+        if known:
+            steps |= known.steps
+            if known.kept_by < case.kept_by:
+                case = known
+        self._replace_case(known, replace(case, steps=essential(steps), state=fold(steps)))
+
+    def put_step(self, case_id: str, step: Step) -> None:
+        """Take one action of a case in, whether or not its report is known."""
+        identity = feature_id("case:" + case_id)
+        case = self.cases.get(identity)
+        if case:
+            steps = essential(case.steps | {step})
+            if steps != case.steps:
+                self._replace_case(case, replace(case, steps=steps, state=fold(steps)))
+            return
+        self.reopened_after_leaving |= step.action == REOPEN
+        if identity not in self._forgotten:
+            self._orphans[case_id] = essential(self._orphans.pop(case_id, frozenset()) | {step})
+            if len(self._orphans) > MOST_ORPHANS:
+                del self._orphans[next(iter(self._orphans))]
+
+    def put_reading(self, sensed: Sensed) -> None:
+        """Take a reading in; an older one than what is known only fills its hour."""
+        if sensed.value is not None and sensed.feed in self.hours:
+            self.hours[sensed.feed].put(sensed.asset, sensed.observed_ms, sensed.value)
+        latest = self.readings.setdefault(sensed.feed, {})
+        known = latest.get(sensed.asset)
+        if known and (known.observed_ms > sensed.observed_ms or known.rank >= sensed.rank):
+            return
+        latest[sensed.asset] = sensed
+        self._changes.add(sensed.feed, sensed.asset)
+        self._watch(sensed.feed, sensed.asset, sensed.observed_ms)
+
+    def put_worker(self, worker: Worker) -> None:
+        """Take a worker's place in, if it is the newest one."""
+        known = self.workers.get(worker.id)
+        if known and known.rank >= worker.rank:
+            return
+        self.workers[worker.id] = worker
+        self._changes.add("workers", worker.id)
+        self._watch("workers", worker.id, worker.at_ms)
+
+    def find_asset(self, feed: str, asset_id: str, place: tuple[int, float | None, float | None], name: str) -> int:
+        """Return the feature id of an asset, announcing one that only events know.
+
+        place: when (epoch ms) it was at which lon, lat; None where the reading has no place.
+        """
+        position = self.places.asset_of_name.get(asset_id)
+        if position is not None:
+            return position
+        identity = feature_id("asset:" + asset_id)
+        at_ms, lon, lat = place
+        if lon is not None and lat is not None and (at_ms, lon, lat) > self._announced.get(identity, (-1, 0.0, 0.0)):
+            self._announce(identity, feed, asset_id, (at_ms, lon, lat), name)
+        return identity
+
+    def hear(self, key: str, at_ms: int, received_ms: int, origin: str) -> None:
+        """Note a sign of life of a feed; a feed that nobody declared is listed too."""
+        self.feeds.setdefault(key, Feed(key, HOUR_MS)).hear(at_ms, received_ms, origin)
+        self.newest_ms = max(self.newest_ms, at_ms)
+
+    def advance(self, now_ms: int) -> None:
+        """Move the clock: let windows end, sensors fall silent and what is over leave.
+
+        In a county whose clock is its data, the moment is the newest record's, whatever `now_ms` says.
+        """
+        self.clock_ms = now_ms
+        self.now_ms = self.newest_ms if self.data_clock and self.newest_ms else now_ms
+        self._cool()
+        self._forget()
+        self._fall_silent()
+        for table in self.hours.values():
+            table.forget_before(self.now_ms - KEEP_MS)
+
+    def take_changes(self) -> Changes:
+        """Return what changed since the last call, and start anew."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    # -- asking -------------------------------------------------------------------------------------------
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment the state stands at."""
+        return _as_time(self.now_ms)
+
+    def limit(self, name: str, default: float) -> float:
+        """Return a threshold of the pack, or the default."""
+        return float(self.thresholds.get(name, default))
+
+    def stale_ms(self, feed: str) -> int:
+        """Return after how long without a reading a sensor of this feed is late."""
+        return self.feeds[feed].stale_after_ms
+
+    def is_silent(self, feed: str, seen_ms: int | None) -> bool:
+        """Return whether something was never seen, or not for twice its feed's limit."""
+        return seen_ms is None or self.now_ms - seen_ms > 2 * self.stale_ms(feed)
+
+    def newest_at(self, feed: str) -> datetime | None:
+        """Return the newest moment that a feed speaks of."""
+        newest_ms = self.feeds[feed].newest_ms
+        return None if newest_ms is None else _as_time(newest_ms)
+
+    def origin(self) -> str:
+        """Return the worst origin on screen."""
+        return max((feed.origin() for feed in self.feeds.values() if feed.heard_ms), key=rank_origin, default="live")
+
+    def asset_ids(self, kinds: Iterable[str]) -> list[int]:
+        """Return the feature ids of all assets of these kinds, the pack's first."""
+        return [asset for kind in kinds for asset in self.assets_by_kind.get(kind, ())]
+
+    def place_of(self, cell: int | None) -> Title | None:
+        """Return the name of a cell's place; None outside the county."""
+        return None if cell is None else self.places.cell_titles[cell]
+
+    def facts(self) -> dict[str, object]:
+        """Return everything that the fold promises to be the same for the same set of records."""
+        return {
+            "cases": self.cases,
+            "hot": self.hot,
+            "open_by_cell": self.open_by_cell,
+            "open_by_town": +self.open_by_town,
+            "open_by_category": +self.open_by_category,
+            "open_by_severity": +self.open_by_severity,
+            "counts": {name: dict(series.counts) for name, series in self.counts.items()},
+            "readings": self.readings,
+            "hours": {feed: table.hours for feed, table in self.hours.items()},
+            "workers": self.workers,
+            "assets": self.assets,
+            "feeds": {key: replace(feed, received=0) for key, feed in self.feeds.items()},
+            "orphans": self._orphans,
+        }
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _fold_report(self, record: CaseReported) -> None:
+        reported_ms, received_ms = _as_ms(record.reported_at), _as_ms(record.received_at)
+        self.hear("cases", reported_ms, received_ms, record.origin)
+        self.feeds["cases"].received += 1
+        self.put_case(
+            Case(
+                id=feature_id("case:" + record.case_id),
+                case_id=record.case_id,
+                category=record.category,
+                severity=record.severity,
+                channel=record.channel,
+                cell=self._cell(record.cell_code),
+                lon=record.lon,
+                lat=record.lat,
+                reported_ms=reported_ms,
+                origin=record.origin,
+                kept_by=(received_ms, record.source, record.id),
+            )
+        )
+
+    def _fold_action(self, record: CaseActed, order: int) -> None:
+        at_ms = _as_ms(record.at)
+        self.hear("cases", at_ms, _as_ms(record.received_at), record.origin)
+        self.feeds["cases"].received += 1
+        self.put_step(record.case_id, Step(at_ms, order, record.action, record.unit))
+
+    def _fold_reading(self, record: Reading) -> None:
+        observed_ms = _as_ms(record.observed_at)
+        self.hear(record.feed, observed_ms, _as_ms(record.received_at), record.origin)
+        self.feeds[record.feed].received += 1
+        name = str(record.attributes.get("name") or record.asset_id)
+        place = (observed_ms, record.lon, record.lat)
+        asset = self.find_asset(record.feed, record.asset_id, place, name)
+        self.put_reading(Sensed(asset, record.feed, observed_ms, record.value, record.attributes))
+
+    def _fold_worker(self, record: WorkerLocated) -> None:
+        at_ms = _as_ms(record.at)
+        self.hear("workers", at_ms, _as_ms(record.received_at), record.origin)
+        self.feeds["workers"].received += 1
+        identity = feature_id("worker:" + record.worker_id)
+        place = record.lon, record.lat, self._cell(record.cell_code)
+        self.put_worker(Worker(identity, record.worker_id, at_ms, record.on_duty, *place))
+
+    def _cell(self, code: str | None) -> int | None:
+        return None if code is None else self.places.cell_of_code.get(code)
+
+    def _replace_case(self, old: Case | None, new: Case | None) -> None:
+        """Take the old case's counts back and count the new one."""
+        if old == new:
+            return
+        for case, by in ((old, -1), (new, 1)):
+            if case:
+                self._count(case, by)
+                self._changes.add("cases", case.id)
+                if case.cell is not None:
+                    self._changes.cells.add(case.cell)
+        if new:
+            self.cases[new.id] = new
+            self._schedule(old, new)
+        elif old:
+            del self.cases[old.id]
+            self.hot.discard(old.id)
+
+    def _schedule(self, old: Case | None, case: Case) -> None:
+        """Put a case on the heat map if its window is open, and note when it cools and when it may leave."""
+        cools_ms = case.reported_ms + self.heat_ms
+        if cools_ms > self.now_ms and (old is None or old.reported_ms != case.reported_ms):
+            self.hot.add(case.id)
+            heapq.heappush(self._heat_ends, (cools_ms, case.id))
+        if not case.is_open:
+            heapq.heappush(self._forget_at, (self._leaves_ms(case), case.id))
+
+    def _leaves_ms(self, case: Case) -> int:
+        return max(case.reported_ms + max(KEEP_MS, self.heat_ms), (case.state.ended_ms or 0) + KEEP_MS)
+
+    def _count(self, case: Case, by: int) -> None:
+        severe = case.severity <= SEVERE
+        self.counts["reported"].add(case.reported_ms, by)
+        if severe:
+            self.counts["severe_reported"].add(case.reported_ms, by)
+        if case.state.ended_ms is not None:
+            self.counts["closed"].add(case.state.ended_ms, by)
+            self.counts["answered"].add(case.reported_ms, by)
+            if severe:
+                self.counts["severe_closed"].add(case.state.ended_ms, by)
+            return
+        self.open_by_category[case.category] += by
+        self.open_by_severity[case.severity] += by
+        self.open_by_town[None if case.cell is None else self.places.cell_towns[case.cell]] += by
+        if case.cell is not None:
+            by_severity = self.open_by_cell.setdefault(case.cell, [0, 0, 0, 0])
+            by_severity[case.severity - 1] += by
+            if not any(by_severity):
+                del self.open_by_cell[case.cell]
+
+    def _announce(self, identity: int, feed: str, asset_id: str, place: tuple[int, float, float], name: str) -> None:
+        if identity not in self.assets:
+            if len(self._announced) >= MOST_ANNOUNCED:
+                return
+            self.assets_by_kind.setdefault(KIND_OF_FEED.get(feed, feed), []).append(identity)
+        self._announced[identity] = place
+        known = self.assets.get(identity)
+        asset = Asset(
+            identity, asset_id, KIND_OF_FEED.get(feed, feed), Title(name, name), place[1], place[2], announced=True
+        )
+        if asset != known:
+            self.assets[identity] = asset
+            self._changes.assets[identity] = asset
+
+    def _watch(self, feed: str, feature: int, seen_ms: int) -> None:
+        """Note when a sensor or worker falls silent; one note each, renewed when it comes due."""
+        if (feed, feature) not in self._watched:
+            self._watched.add((feed, feature))
+            heapq.heappush(self._silent_at, (seen_ms + 2 * self.stale_ms(feed) + 1, feed, feature))
+
+    def _cool(self) -> None:
+        while self._heat_ends and self._heat_ends[0][0] <= self.now_ms:
+            _, identity = heapq.heappop(self._heat_ends)
+            case = self.cases.get(identity)
+            if identity in self.hot and (case is None or case.reported_ms + self.heat_ms <= self.now_ms):
+                self.hot.discard(identity)
+                self._changes.add("cases", identity)
+
+    def _forget(self) -> None:
+        while self._forget_at and self._forget_at[0][0] <= self.now_ms:
+            _, identity = heapq.heappop(self._forget_at)
+            case = self.cases.get(identity)
+            if case and not case.is_open and self._leaves_ms(case) <= self.now_ms:
+                self._replace_case(case, None)
+                self._forgotten[identity] = None
+        while len(self._forgotten) > MOST_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+
+    def _fall_silent(self) -> None:
+        while self._silent_at and self._silent_at[0][0] <= self.now_ms:
+            _, feed, feature = heapq.heappop(self._silent_at)
+            self._watched.discard((feed, feature))
+            seen_ms = self._seen_ms(feed, feature)
+            if self.is_silent(feed, seen_ms):
+                self._changes.add(feed, feature)
+            else:
+                self._watch(feed, feature, seen_ms)
+
+    def _seen_ms(self, feed: str, feature: int) -> int:
+        if feed == "workers":
+            return self.workers[feature].at_ms
+        return self.readings[feed][feature].observed_ms
+
+
+def _stale_ms(feed: Mapping[str, Any]) -> int:
+    return int(float(feed.get("stale_after_s", 3600)) * 1000)
+
+
+def _as_ms(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def _as_time(ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)

@@ -1,0 +1,128 @@
+"""What the live state holds: cases, readings, workers and feeds as plain data, times in epoch milliseconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cases.flow import CaseState, Step
+from layers.places import Asset
+from layers.series import HOUR_MS
+
+KEEP_MS = 49 * HOUR_MS  # how long what has ended stays: two days to compare, and the hour that is running
+ORIGINS = ("live", "replayed", "simulated")  # the last is the worst
+NEW = CaseState()  # of a case that nobody has acted on
+
+FeedState = Literal["ok", "late", "silent", "never"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case as the screens know it: no title, no text, no person.
+
+    `kept_by` orders the reports of one case: the one received first counts.
+    """
+
+    id: int
+    case_id: str
+    category: str
+    severity: int
+    channel: str
+    cell: int | None
+    lon: float | None
+    lat: float | None
+    reported_ms: int
+    origin: str
+    kept_by: tuple[int, str, str]
+    steps: frozenset[Step] = frozenset()
+    state: CaseState = NEW
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the case still needs somebody."""
+        return self.state.ended_ms is None
+
+
+@dataclass(frozen=True)
+class Sensed:
+    """The newest reading of one asset of one feed."""
+
+    asset: int
+    feed: str
+    observed_ms: int
+    value: float | None
+    attributes: Mapping[str, Any]
+
+    @property
+    def rank(self) -> tuple[int, float, str]:
+        """What decides which reading is kept; of one moment any rule does that no order of arrival decides."""
+        value = float("-inf") if self.value is None else self.value
+        return self.observed_ms, value, repr(sorted(self.attributes.items()))
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Where a grid worker was seen last."""
+
+    id: int
+    worker_id: str
+    at_ms: int
+    on_duty: bool
+    lon: float | None
+    lat: float | None
+    cell: int | None
+
+    @property
+    def rank(self) -> tuple[int, bool, float, float]:
+        """What decides which place is kept."""
+        return self.at_ms, self.on_duty, self.lon or 0.0, self.lat or 0.0
+
+
+@dataclass
+class Feed:
+    """The age of a source: newest moment it speaks of, last sign of life, and the same by origin."""
+
+    key: str
+    stale_after_ms: int
+    newest_ms: int | None = None
+    heard_ms: int | None = None
+    received: int = 0
+    heard_by_origin: dict[str, int] = field(default_factory=dict)
+
+    def hear(self, at_ms: int, received_ms: int, origin: str) -> None:
+        """Take one message's times in."""
+        self.newest_ms = max(self.newest_ms or at_ms, at_ms)
+        self.heard_ms = max(self.heard_ms or received_ms, received_ms)
+        self.heard_by_origin[origin] = max(self.heard_by_origin.get(origin, received_ms), received_ms)
+
+    def origin(self) -> str:
+        """Return the worst origin heard within two days of the last message."""
+        since = (self.heard_ms or 0) - KEEP_MS
+        heard = [origin for origin, at_ms in self.heard_by_origin.items() if at_ms >= since]
+        return max(heard, key=rank_origin, default="live")
+
+    def state(self, now_ms: int) -> FeedState:
+        """Return whether the feed speaks: late after its limit, silent after twice that."""
+        if self.heard_ms is None:
+            return "never"
+        silence_ms = now_ms - self.heard_ms
+        if silence_ms <= self.stale_after_ms:
+            return "ok"
+        return "late" if silence_ms <= 2 * self.stale_after_ms else "silent"
+
+
+@dataclass
+class Changes:
+    """What changed since the last look: cells, features by feed, and assets never announced before."""
+
+    cells: set[int] = field(default_factory=set)
+    features: dict[str, set[int]] = field(default_factory=dict)
+    assets: dict[int, Asset] = field(default_factory=dict)
+
+    def add(self, feed: str, feature: int) -> None:
+        """Note that a feature of a feed changed."""
+        self.features.setdefault(feed, set()).add(feature)
+
+
+def rank_origin(origin: str) -> int:
+    """Return how far an origin is from being real."""
+    return ORIGINS.index(origin)

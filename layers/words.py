@@ -1,0 +1,49 @@
+"""Words that the cards of several layers share, in both languages."""
+
+from layers.contract import Title
+
+SEVERITIES = {
+    1: Title("特别严重", "Critical"),
+    2: Title("严重", "Severe"),
+    3: Title("较重", "Moderate"),
+    4: Title("一般", "Minor"),
+}
+STATES = {
+    "reported": Title("已上报", "Reported"),
+    "verifying": Title("核实中", "Being verified"),
+    "accepted": Title("已受理", "Accepted"),
+    "filed": Title("已立案", "Filed"),
+    "dispatched": Title("已派遣", "Dispatched"),
+    "handled": Title("已处置", "Handled"),
+    "checked": Title("已核查", "Checked"),
+    "returned": Title("返工", "Returned"),
+    "suspended": Title("挂账", "Suspended"),
+    "closed": Title("已结案", "Closed"),
+    "voided": Title("已作废", "Voided"),
+}
+CHANNELS = {
+    "grid_worker": Title("网格员", "Grid worker"),
+    "hotline": Title("热线", "Hotline"),
+    "app": Title("手机应用", "App"),
+    "video": Title("视频", "Video"),
+    "iot": Title("物联网", "Sensor"),
+    "superior": Title("上级交办", "From above"),
+    "patrol": Title("巡查", "Patrol"),
+    "window": Title("窗口", "Service window"),
+}
+PLACE = Title("位置", "Place")
+OBSERVED = Title("观测时间", "Observed")
+NO_DATA = Title("无数据", "No data")
+PIECES = Title("件", "cases")
+
+
+def plain(text: str) -> Title:
+    """Return a text that reads the same in both languages (a number, a code)."""
+    return Title(text, text)
+
+
+def measure(value: float | None, unit: str, digits: int = 0) -> Title:
+    """Return a measured value with its unit, ready to read; "no data" for None."""
+    if value is None:
+        return NO_DATA
+    return plain(f"{value:.{digits}f} {unit}".rstrip())
