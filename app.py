@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ingest.keys import provide_key
+
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
-from ingest.keys import provide_key
 from ingest.settings import SettingError, Settings, read_settings
-from ingest.start import StartError, check_port, claim_data_folder
+from ingest.start import StartError, check_exposure, check_port, claim_data_folder
 from ingest.supervisor import EXIT_HOPELESS, Part, Supervisor, answers
 
 
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         settings = read_settings({**os.environ, **read_arguments(arguments)})
+        check_exposure(settings)
         check_port("WEB_PORT", settings.web_host, settings.web_port)
         check_port("INGEST_PORT", settings.ingest_host, settings.ingest_port)
         with claim_data_folder(settings.data_dir):

@@ -79,17 +79,17 @@ def count_closed(cases: Iterable[CaseFacts], period: Period) -> Indicator:
 
 
 def count_open(cases: Iterable[CaseFacts], at: datetime) -> Indicator:
-    """Return how many cases were open at a moment (未结)."""
+    """Return how many cases were open at a moment (在办)."""
     return _count("open", cases, lambda case: is_open(case, at))
 
 
 def count_severe_open(cases: Iterable[CaseFacts], at: datetime) -> Indicator:
-    """Return how many severe cases were open at a moment (严重未结)."""
+    """Return how many severe cases were open at a moment (严重在办)."""
     return _count("severe_open", cases, lambda case: is_open(case, at) and case.severity <= SEVERE)
 
 
 def count_overdue(cases: Iterable[CaseFacts], at: datetime) -> Indicator:
-    """Return how many open cases were past their deadline at a moment (超时未结)."""
+    """Return how many open cases were past their deadline at a moment (超时在办)."""
     return _count("overdue", cases, lambda case: is_open(case, at) and case.due_at is not None and case.due_at < at)
 
 

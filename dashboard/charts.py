@@ -15,7 +15,7 @@ from dashboard.text import text
 Figure = dict[str, Any]
 
 TOKENS = Path(__file__).parents[1] / "assets" / "tokens.css"
-CONFIG = {"displayModeBar": False, "responsive": True, "showTips": False, "doubleClick": False}
+CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False, "doubleClick": False}
 
 WALL_CHARTS = ("cases_by_hour", "cases_by_class", "traffic_by_hour", "bins_by_hour")
 _TOKEN = re.compile(r"--([a-z0-9-]+):\s*([^;]+);")
@@ -72,16 +72,16 @@ def draw_skeleton(key: str, lang: str) -> Figure:
     Trace names are those of the chart's series in the live feed, so that the page can fill them by name.
     """
     tokens = read_tokens("dark")
-    first, second = tokens["series-1"], tokens["series-2"]
+    first = tokens["series-1"]
     hours = {"type": "date", "tickformat": "%H:%M", "nticks": 5, "showgrid": False}
     traces: dict[str, list[Figure]] = {
         "cases_by_hour": [
             _bars("reported", text(lang, "wall.series_reported"), first),
             _line("closed", text(lang, "wall.series_closed"), tokens["text-high"]),
         ],
-        "cases_by_class": [{**_bars("value", "", first), "orientation": "h"}],
-        "traffic_by_hour": [_line("value", "", first)],
-        "bins_by_hour": [_bars("value", "", second)],
+        "cases_by_class": [{**_bars("open", "", first), "orientation": "h"}],
+        "traffic_by_hour": [_line("index", "", first)],
+        "bins_by_hour": [_bars("to_empty", "", first)],
     }
     layout: Figure = {"template": make_template("dark"), "xaxis": hours, "yaxis": {"rangemode": "tozero", "nticks": 4}}
     if key == "cases_by_class":

@@ -63,14 +63,14 @@ class Screens(Dash):
     county: County
     default_language: str
 
-    def interpolate_index(self, **parts: str) -> str:
+    def interpolate_index(self, *arguments: Any, **parts: Any) -> str:
         """Return the HTML of the page that is asked for."""
         request = self.backend.request_adapter()
         screen = str(request.path).strip("/")
         lang = choose_language(request.args.get("lang"), self.default_language)
         parts["title"] = make_title(screen, self.county, lang)
         theme = "light" if screen in LIGHT_SCREENS else "dark"
-        page: str = super().interpolate_index(**parts)
+        page: str = super().interpolate_index(*arguments, **parts)  # type: ignore[no-untyped-call]
         frame = f'<html lang="{_as_locale(lang)}" data-theme="{theme}">'
         script = f"<noscript><p>{text(lang, 'common.needs_script')}</p></noscript>"
         return page.replace("<html>", frame, 1).replace("<body>", f"<body>{script}", 1)
@@ -90,7 +90,7 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
         serve_locally=True,
         suppress_callback_exceptions=True,
         title="County Brain",
-        update_title=None,
+        update_title="",
         index_string=INDEX,
         enable_mcp=False,
         add_log_handler=False,
@@ -113,7 +113,7 @@ def make_title(screen: str, county: County, lang: str) -> str:
 
 
 def _register_pages(dash: Dash, settings: Settings, county: County, engine: Engine) -> None:
-    @dash.callback(Output(ids.PAGE, "children"), Input(ids.URL, "pathname"), State(ids.URL, "search"))  # type: ignore[untyped-decorator]
+    @dash.callback(Output(ids.PAGE, "children"), Input(ids.URL, "pathname"), State(ids.URL, "search"))
     async def show_page(pathname: str | None, search: str | None) -> Component:
         query = {name: values[-1] for name, values in parse_qs((search or "").lstrip("?")).items()}
         lang = choose_language(query.get("lang"), settings.ui_lang)

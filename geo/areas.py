@@ -9,6 +9,7 @@ import geopandas
 import msgspec
 import numpy
 import numpy.typing
+import pandas
 import shapely
 
 from geo.pack import CODE_LENGTHS, LEVELS, PackError, read_bytes
@@ -81,16 +82,18 @@ def read_areas(path: Path, county_code: str) -> geopandas.GeoDataFrame:
     _check_codes(path.name, rows, county_code)
     labels = [f"area {row.code}" for row in rows]
     geometries = _read_geometries(path.name, [area.geometry for area in areas], labels, "Polygon")
+    codes = [row.code for row in rows]
+    # As objects None stays None; pandas would make it NaN.
     columns = {
         "level": [row.level for row in rows],
         "name": [row.name for row in rows],
         "name_en": [row.name_en or row.name for row in rows],
-        "parent": numpy.array([row.parent for row in rows], dtype=object),
-        "responsible": numpy.array([row.responsible for row in rows], dtype=object),
-        "valid_from": numpy.array([row.valid_from for row in rows], dtype=object),
-        "valid_to": numpy.array([row.valid_to for row in rows], dtype=object),
+        "parent": pandas.Series([row.parent for row in rows], codes, dtype=object),
+        "responsible": pandas.Series([row.responsible for row in rows], codes, dtype=object),
+        "valid_from": pandas.Series([row.valid_from for row in rows], codes, dtype=object),
+        "valid_to": pandas.Series([row.valid_to for row in rows], codes, dtype=object),
     }
-    table = geopandas.GeoDataFrame(columns, geometry=geometries, crs=_WGS84, index=[row.code for row in rows])
+    table = geopandas.GeoDataFrame(columns, geometry=geometries, crs=_WGS84, index=codes)
     return table.rename_axis("code")
 
 

@@ -1,5 +1,6 @@
 """What stands in a county: bins, detectors, stations, cameras, and the roster of grid workers."""
 
+import csv
 import io
 from collections.abc import Set
 from pathlib import Path
@@ -39,17 +40,18 @@ def read_assets(path: Path, lookup: CellLookup, codes: list[str], other_kinds: S
 
 
 def _read_csv(path: Path) -> pandas.DataFrame:
-    body = io.BytesIO(read_bytes(path))
     try:
-        table = pandas.read_csv(body, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PackError(f"{path.name}: not UTF-8 at byte {error.start}") from None
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
-        raise PackError(f"{path.name}: no valid CSV: {str(error).strip()}") from None
-    missing = [column for column in _NEEDED if column not in table]
-    if missing:
-        raise PackError(f"{path.name}: column {missing[0]} is missing")
-    return table
+    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    for column in _NEEDED:
+        if header.count(column) != 1:
+            raise PackError(f"{path.name}: column {column} is {'there twice' if column in header else 'missing'}")
+    for number, row in enumerate(rows, 2):
+        if row and len(row) != len(header):
+            raise PackError(f"{path.name}: line {number}: {len(row)} fields under {len(header)} columns")
+    return pandas.DataFrame([row for row in rows if row], columns=header, dtype=str)
 
 
 def _to_numbers(file: str, table: pandas.DataFrame, column: str) -> pandas.Series:

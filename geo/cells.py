@@ -6,10 +6,11 @@ unit grids (单元网格划分): closed polygons, each inside exactly one villag
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geo.pack import CODE_LENGTHS
@@ -83,14 +84,14 @@ def number_cells(geometries: Sequence[BaseGeometry]) -> list[int]:
     """
     if len(geometries) == 0:
         return []
-    shapes = numpy.asarray(geometries, dtype=object)
+    shapes: NDArray[numpy.object_] = numpy.asarray(geometries, dtype=object)
     points = shapely.get_coordinates(shapely.centroid(shapes))
     # fsum is exact, so the order of the shapes cannot move a column's edge by a rounding error.
     width = _COLUMN_SHARE * math.sqrt(math.fsum(shapely.area(shapes)) / len(shapes))
     columns = _find_columns(points[:, 0], width)
     ranked = sorted(
         range(len(shapes)),
-        key=lambda index: (columns[index], -points[index, 1], points[index, 0], shapes[index].wkb),
+        key=lambda index: (columns[index], -points[index, 1], points[index, 0], shapely.to_wkb(geometries[index])),
     )
     numbers = [0] * len(shapes)
     for number, index in enumerate(ranked, start=1):
@@ -98,7 +99,7 @@ def number_cells(geometries: Sequence[BaseGeometry]) -> list[int]:
     return numbers
 
 
-def _find_columns(longitudes: "numpy.ndarray[Any, Any]", width: float) -> list[int]:
+def _find_columns(longitudes: NDArray[numpy.float64], width: float) -> list[int]:
     columns = [0] * len(longitudes)
     column = 0
     west = float(longitudes.min())

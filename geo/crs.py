@@ -148,9 +148,7 @@ def _find_zone_epsg(eastings: Coordinates) -> int:
     if len(zones) != 1:
         raise CrsError(f"eastings name {len(zones)} zones of cgcs2000-gk ({zones.tolist()[:5]}), not one")
     if not 25 <= zones[0] <= 45:
-        raise CrsError(
-            f"easting {known.flat[0]:.0f} carries no 3-degree zone from 25 to 45; give cgcs2000-gk:MERIDIAN"
-        )
+        raise CrsError(f"easting {known.flat[0]:.0f} carries no 3-degree zone from 25 to 45; give cgcs2000-gk:MERIDIAN")
     return 4513 + int(zones[0]) - 25
 
 

@@ -7,7 +7,7 @@ Every border is one line, noded once with the outline, so neighbours share its v
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy
 import numpy.typing
@@ -19,6 +19,7 @@ from geo.relief import Relief
 
 Area = Polygon | MultiPolygon
 Points = numpy.typing.NDArray[numpy.float64]
+Indices = numpy.typing.NDArray[numpy.intp]
 Geometries = numpy.typing.NDArray[numpy.object_]
 
 _METRES_PER_DEGREE: Final = 111_320.0
@@ -26,25 +27,28 @@ _RELAXATIONS: Final = 6
 _HALVINGS: Final = 40
 _GHOSTS: Final = 8
 _VERTICES_PER_WAVE: Final = 4
-_FINEST_M: Final = 240.0
 
 
-def divide_area(area: Area, parts: int, seed: int, roughness: float = 0.13) -> list[Area]:
+def divide_area(area: Area, parts: int, seed: int, roughness: float = 0.13, finest_m: float = 240) -> list[Area]:
     """Return `parts` parts of about equal area that tile `area` (degrees, WGS 84).
 
     The same arguments give the same parts, and every step is continuous in the outline: moving it by a
-    metre moves the borders by about a metre and rearranges nothing. `roughness` 0 leaves borders straight.
-    Raises ValueError for a `parts` below 1.
+    metre moves the borders by a few metres at most and rearranges nothing. `roughness` is the slope of the
+    bends (0 leaves borders straight), `finest_m` the length of the smallest. Raises ValueError for a `parts` below 1.
     """
     if parts < 1:
         raise ValueError(f"parts must be at least 1, not {parts}")
     frame = _Frame.of(area)
     seeds = _relax(shapely.transform(area, frame.to_metres), parts, seed)
-    return divide_by_seeds(area, [(lon, lat) for lon, lat in frame.to_degrees(seeds)], seed, roughness)
+    return divide_by_seeds(area, [(lon, lat) for lon, lat in frame.to_degrees(seeds)], seed, roughness, finest_m)
 
 
 def divide_by_seeds(
-    area: Area, seeds: Sequence[tuple[float, float]], seed: int = 0, roughness: float = 0.13
+    area: Area,
+    seeds: Sequence[tuple[float, float]],
+    seed: int = 0,
+    roughness: float = 0.13,
+    finest_m: float = 240,
 ) -> list[Area]:
     """Return one part of `area` for each seed (lon, lat), in their order; together they tile it.
 
@@ -57,25 +61,17 @@ def divide_by_seeds(
     if len(seeds) == 1:
         return [area]
     frame = _Frame.of(area)
-    lines, cells = _draw_diagram(frame, numpy.array(seeds, dtype=float), area, seed, roughness)
-    faces = _cut(area, lines)
-    owners = _find_owners(faces, cells, frame, numpy.array(seeds, dtype=float))
+    places = numpy.array(seeds, dtype=float)
+    bounds = shapely.transform(area, frame.to_metres).bounds
+    lines, cells = _draw_straight(frame.to_metres(places), bounds)
+    if roughness > 0:
+        west, south, east, north = bounds
+        spacing = math.sqrt((east - west) * (north - south) / len(seeds))
+        relief = Relief.make(seed, 1.5 * spacing, min(finest_m, spacing / 3), roughness)
+        lines, cells = _bend(lines, relief), _bend(cells, relief)
+    faces = _cut(area, shapely.transform(lines, frame.to_degrees))
+    owners = _find_owners(faces, shapely.transform(cells, frame.to_degrees), frame, places)
     return _gather(faces, owners, len(seeds))
-
-
-def round_coverage(areas: Sequence[Area], grid: float = 1e-6) -> list[Area]:
-    """Return areas that tile, rounded to a grid of degrees and still tiling exactly.
-
-    Where a border of one area ends on another's side, the other gets a vertex there too; gaps and overlaps
-    narrower than the grid vanish (snap rounding). Raises ValueError where an area is lost in the rounding.
-    """
-    shapes: Geometries = numpy.array(areas, dtype=object)
-    noded = shapely.union_all(shapely.boundary(shapes), grid_size=grid)
-    faces = _polygonize(noded)
-    inside, owners = shapely.STRtree(shapes).query(_inner_points(faces), predicate="intersects")
-    first = numpy.unique(inside, return_index=True)[1]
-    inside, owners = inside[first], owners[first]
-    return [_unite(faces[inside[owners == index]], f"area {index}") for index in range(len(areas))]
 
 
 @dataclass(frozen=True)
@@ -99,28 +95,12 @@ class _Frame:
         return metres / (self.x_scale, _METRES_PER_DEGREE) + (self.lon, self.lat)
 
 
-def _draw_diagram(
-    frame: _Frame, seeds: Points, area: Area, seed: int, roughness: float
-) -> tuple[Geometries, Geometries]:
-    """Return the bent borders between seeds and the bent cells around them, in degrees."""
-    west, south, east, north = shapely.transform(area, frame.to_metres).bounds
+def _draw_straight(seeds: Points, bounds: tuple[float, float, float, float]) -> tuple[Geometries, Geometries]:
+    """Return the ridges and cells of the Voronoi diagram within a wide window around `bounds` (metres)."""
+    west, south, east, north = bounds
     reach = max(east - west, north - south)
-    lines, cells = _draw_straight(frame.to_metres(seeds), reach)
     window = shapely.box(west - reach / 4, south - reach / 4, east + reach / 4, north + reach / 4)
-    lines = shapely.intersection(lines, window)
-    cells = shapely.intersection(cells, window)
-    if roughness > 0:
-        spacing = math.sqrt((east - west) * (north - south) / len(seeds))
-        relief = Relief.make(seed, 1.5 * spacing, min(_FINEST_M, spacing / 3), roughness)
-        step = relief.finest_m / _VERTICES_PER_WAVE
-        lines = shapely.transform(shapely.segmentize(lines, step), relief.bend)
-        cells = shapely.transform(shapely.segmentize(cells, step), relief.bend)
-    lines = lines[~shapely.is_empty(lines)]
-    return shapely.transform(lines, frame.to_degrees), shapely.transform(cells, frame.to_degrees)
-
-
-def _draw_straight(seeds: Points, reach: float) -> tuple[Geometries, Geometries]:
-    """Return the ridges and cells of the Voronoi diagram; far ghost seeds make every wanted one finite."""
+    # Far ghost seeds make every wanted ridge and cell finite.
     turns = numpy.arange(_GHOSTS) * (2 * math.pi / _GHOSTS) + 0.1
     ghosts = 10 * reach * numpy.column_stack([numpy.cos(turns), numpy.sin(turns)])
     diagram = Voronoi(numpy.vstack([seeds, ghosts]))
@@ -129,9 +109,15 @@ def _draw_straight(seeds: Points, reach: float) -> tuple[Geometries, Geometries]
         for ridge, points in zip(diagram.ridge_vertices, diagram.ridge_points, strict=True)
         if max(points) < len(seeds) and min(ridge) >= 0
     ]
-    lines = shapely.linestrings(diagram.vertices[numpy.array(wanted).reshape(-1, 2)])
-    rings = [diagram.vertices[diagram.regions[region]] for region in diagram.point_region[: len(seeds)]]
-    return numpy.atleast_1d(lines), numpy.array([Polygon(ring).buffer(0) for ring in rings], dtype=object)
+    lines = shapely.intersection(shapely.linestrings(diagram.vertices[numpy.array(wanted).reshape(-1, 2)]), window)
+    regions = [diagram.regions[region] for region in diagram.point_region[: len(seeds)]]
+    cells = shapely.convex_hull([shapely.MultiPoint(diagram.vertices[region]) for region in regions])
+    return lines[~shapely.is_empty(lines)], shapely.intersection(cells, window)
+
+
+def _bend(shapes: Geometries, relief: Relief) -> Geometries:
+    bent: Geometries = shapely.transform(shapely.segmentize(shapes, relief.finest_m / _VERTICES_PER_WAVE), relief.bend)
+    return bent
 
 
 def _cut(area: Area, lines: Geometries) -> Geometries:
@@ -151,27 +137,27 @@ def _inner_points(faces: Geometries) -> Geometries:
     return points
 
 
-def _find_owners(faces: Geometries, cells: Geometries, frame: _Frame, seeds: Points) -> Points:
+def _find_owners(faces: Geometries, cells: Geometries, frame: _Frame, seeds: Points) -> Indices:
     """Return the index of the cell each face lies in; where the bent plane left doubt, of the nearest seed."""
     points = _inner_points(faces)
     places = frame.to_metres(shapely.get_coordinates(points))
     distances = numpy.hypot(*(places[:, None, :] - frame.to_metres(seeds)[None, :, :]).transpose(2, 0, 1))
-    owners = distances.argmin(axis=1)
+    owners: Indices = distances.argmin(axis=1)
     face, cell = shapely.STRtree(cells).query(points, predicate="intersects")
     owners[face] = cell
     return owners
 
 
-def _gather(faces: Geometries, owners: Points, parts: int) -> list[Area]:
+def _gather(faces: Geometries, owners: Indices, parts: int) -> list[Area]:
     """Return the parts: each owner's largest piece, and the strays of others that it borders longest."""
-    pieces = [shapely.get_parts(_unite(faces[owners == part], f"seed {part}")) for part in range(parts)]
+    pieces = [shapely.get_parts(_unite(faces[owners == part], part)) for part in range(parts)]
     mains = numpy.array([max(own, key=lambda piece: piece.area) for own in pieces], dtype=object)
     given = [[main] for main in mains]
     for part, own in enumerate(pieces):
         for stray in own:
             if stray is not mains[part]:
                 given[_find_taker(stray, mains, part)].append(stray)
-    return [shapely.coverage_union_all(shares) if len(shares) > 1 else shares[0] for shares in given]
+    return [cast(Area, shapely.coverage_union_all(shares)) for shares in given]
 
 
 def _find_taker(stray: Polygon, mains: Geometries, owner: int) -> int:
@@ -179,12 +165,10 @@ def _find_taker(stray: Polygon, mains: Geometries, owner: int) -> int:
     return int(shared.argmax()) if shared.max() > 0 else owner
 
 
-def _unite(faces: Geometries, label: str) -> Area:
+def _unite(faces: Geometries, part: int) -> Area:
     if len(faces) == 0:
-        raise ValueError(f"{label} gets no part of the area")
-    united: Area = faces[0] if len(faces) == 1 else shapely.coverage_union_all(faces)
-    parts = shapely.get_parts(united)
-    return parts[0] if len(parts) == 1 else united
+        raise ValueError(f"seed {part} gets no part of the area: others lie between it and the area")
+    return cast(Area, shapely.coverage_union_all(faces))
 
 
 def _relax(area: Area, parts: int, seed: int) -> Points:
@@ -198,9 +182,8 @@ def _relax(area: Area, parts: int, seed: int) -> Points:
     seeds = shapely.get_coordinates(shapely.centroid(numpy.array(leaves, dtype=object)))
     if parts == 1:
         return seeds
-    west, south, east, north = area.bounds
     for _ in range(_RELAXATIONS):
-        _, cells = _draw_straight(seeds, max(east - west, north - south))
+        _, cells = _draw_straight(seeds, area.bounds)
         seeds = shapely.get_coordinates(shapely.centroid(shapely.intersection(cells, area)))
     return seeds
 
@@ -215,21 +198,24 @@ def _slice(area: Area, parts: int, angle: float, stretch: float) -> list[Area]:
     edge = _find_quantile(turned, fewer / parts)
     west, south, east, north = turned.bounds
     halves = (shapely.box(west - 1, south - 1, edge, north + 1), shapely.box(edge, south - 1, east + 1, north + 1))
-    first, second = (_turn(shapely.intersection(turned, half), across) for half in halves)
+    first, second = (_turn(cast(Area, shapely.intersection(turned, half)), across) for half in halves)
     return _slice(first, fewer, angle, stretch) + _slice(second, parts - fewer, angle, stretch)
 
 
 def _turn(area: Area, angle: float) -> Area:
     cosine, sine = math.cos(angle), math.sin(angle)
-    turned: Area = shapely.transform(
-        area, lambda x, y: (x * cosine - y * sine, x * sine + y * cosine), interleaved=False
-    )
-    return turned
+
+    def turn(points: Points) -> Points:
+        # No matrix product: it may round a ring's first and last point differently.
+        x, y = points.T
+        return numpy.column_stack([x * cosine - y * sine, x * sine + y * cosine])
+
+    return shapely.transform(area, turn)
 
 
 def _find_edges(area: Area) -> tuple[Points, Points]:
     """Return the ends of every edge, shells counter-clockwise and holes clockwise."""
-    rings = [ring for ring in shapely.get_rings(shapely.get_parts(shapely.orient_polygons(area)))]
+    rings = shapely.get_rings(shapely.get_parts(shapely.orient_polygons(area)))
     arrays = [shapely.get_coordinates(ring) for ring in rings]
     return numpy.vstack([points[:-1] for points in arrays]), numpy.vstack([points[1:] for points in arrays])
 

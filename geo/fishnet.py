@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy
 import shapely
@@ -42,11 +43,7 @@ def cut_fishnet(
     columns = _lay_lines(west, east, step_lon)
     rows = _lay_lines(south, north, step_lat)
     boxes = numpy.array(
-        [
-            shapely.box(left, low, right, high)
-            for low, high in zip(rows, rows[1:], strict=False)
-            for left, right in zip(columns, columns[1:], strict=False)
-        ],
+        [shapely.box(left, low, right, high) for low, high in pairwise(rows) for left, right in pairwise(columns)],
         dtype=object,
     )
     shapely.prepare(polygon)
@@ -93,7 +90,7 @@ def _merge_slivers(pieces: Sequence[Polygon], smallest: float) -> list[Area]:
 
 def _find_neighbour(index: int, alive: dict[int, Area], owner: list[int], tree: shapely.STRtree) -> int:
     shape = alive[index]
-    touching = {owner[hit] for hit in tree.query(shape)} - {index}
+    touching = {owner[int(hit)] for hit in tree.query(shape)} - {index}
     edges = {other: shape.intersection(alive[other]).length for other in touching}
     shared = [other for other, length in edges.items() if length > 0]
     if shared:

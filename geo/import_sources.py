@@ -6,16 +6,19 @@ constant. A field without a template is the column of the same name, where there
 """
 
 import csv
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import geopandas
+import numpy
 import pandas
 import pyarrow
 import pyogrio.errors
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geo.crs import CrsError, to_wgs84
@@ -88,8 +91,8 @@ def parse_source(words: Sequence[str], fields: Collection[str] | None) -> Source
 def read_drawing(source: Source) -> Drawing:
     """Return the areas of a GeoJSON, Shapefile, GeoPackage or GeoParquet file.
 
-    Rows without a polygon, and rows whose code template gives nothing, are refused; broken rings are repaired; rows of one
-    code are parts of one area. Raises `SourceError` when the file as a whole is of no use.
+    Rows without a polygon, and rows whose code template gives nothing, are refused; broken rings are repaired;
+    rows of one code are parts of one area. Raises `SourceError` when the file as a whole is of no use.
     """
     frame = _read_geo_file(source)
     columns = frame.drop(columns=frame.geometry.name)
@@ -156,9 +159,7 @@ def _fill_templates(
     templates = {field: f"{{{field}}}" for field in fields if field in columns} | dict(source.templates)
     texts = [{str(key): _to_text(value) for key, value in row.items()} for row in rows]
     try:
-        return [
-            {field: template.format_map(row).strip() for field, template in templates.items()} for row in texts
-        ]
+        return [{field: template.format_map(row).strip() for field, template in templates.items()} for row in texts]
     except KeyError as error:
         column = error.args[0]
         raise SourceError(f"{source.file}: column {column!r} is missing; there are {', '.join(columns)}") from None
@@ -166,7 +167,7 @@ def _fill_templates(
         raise SourceError(f"{source.file}: a template is no good: {error}") from None
 
 
-def _to_text(value: object) -> str:
+def _to_text(value: Any) -> str:
     """Return a cell of a table as text: nothing for no value, 12 for 12.0 (whole columns turn real over one gap)."""
     if value is None or (pandas.api.types.is_scalar(value) and pandas.isna(value)):
         return ""
@@ -184,9 +185,7 @@ def _convert_shapes(source: Source, frame: geopandas.GeoDataFrame) -> list[BaseG
     else:
         flat = frame.geometry.force_2d().array
         try:
-            converted = shapely.transform(
-                flat, lambda x, y: to_wgs84(x, y, source.crs or ""), interleaved=False
-            )
+            converted = shapely.transform(flat, lambda xy: _convert(xy, source.crs or ""))
         except CrsError as error:
             raise SourceError(f"{source.file}: {error}") from None
     shapes = list(converted)
@@ -196,14 +195,28 @@ def _convert_shapes(source: Source, frame: geopandas.GeoDataFrame) -> list[BaseG
     return shapes
 
 
+def _convert(points: NDArray[numpy.float64], crs: str) -> NDArray[numpy.float64]:
+    return numpy.column_stack(to_wgs84(points[:, 0], points[:, 1], crs))
+
+
 def _convert_points(source: Source, rows: list[dict[str, str]]) -> None:
+    lon, lat = ([_to_number(source, number, row, key) for number, row in enumerate(rows, 1)] for key in ("lon", "lat"))
     try:
-        lon, lat = ([float(row[key]) for row in rows] for key in ("lon", "lat"))
         lon_84, lat_84 = to_wgs84(lon, lat, source.crs or "wgs84")
-    except ValueError as error:
+    except CrsError as error:
         raise SourceError(f"{source.file}: {error}") from None
     for row, east, north in zip(rows, lon_84.tolist(), lat_84.tolist(), strict=True):
         row["lon"], row["lat"] = f"{east:.6f}", f"{north:.6f}"
+
+
+def _to_number(source: Source, number: int, row: Mapping[str, str], field: str) -> float:
+    try:
+        value = float(row[field])
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SourceError(f"{source.file}: row {number}: {field} {row[field]!r} is no number")
+    return value
 
 
 def _repair(shape: BaseGeometry | None) -> tuple[BaseGeometry | None, str, str]:

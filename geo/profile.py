@@ -25,7 +25,8 @@ _KNOWN_KEYS: Final = {
     "clock": {"anchor"},
     "heat": {"window_hours"},
     "calendar": {"working_days", "working_hours", "holidays", "extra_working_days"},
-    "categories": {"code", "zh", "en", "group_zh", "group_en", "platform", "limit_hours", "source", "verified"},
+    "categories": {"code", "zh", "en", "group_zh", "group_en", "platform", "limit_hours",
+                   "limit_source", "source", "verified"},
     "units": {"code", "zh", "en", "platform"},
     "thresholds": {"bin_full_ratio", "road_speed_kmh", "free_flow_kmh"},
     "feeds": {"key", "zh", "en", "stale_after_s", "unit", "shape", "thresholds"},
@@ -45,8 +46,8 @@ _BUILT_IN_FEEDS: Final = {
 class Category:
     """One class of case: a 4-digit class of events or a dispute class (`D01`…).
 
-    `platform` is the name of the platform that gets it; `limit_hours` is None where no limit is known;
-    `verified` says whether `source` was seen to say so.
+    `platform` is the name of the platform that gets it; `limit_hours` is None where no limit is known, and
+    comes from `limit_source`; `verified` says whether `source` was seen to give this code and name.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Category:
     limit_hours: float | None
     source: str
     verified: bool
+    limit_source: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,7 @@ def _read_categories(rows: list[Mapping[str, Any]]) -> dict[str, Category]:
             limit_hours=limit,
             source=_read(row, where, "source", str, ""),
             verified=_read(row, where, "verified", bool, False),
+            limit_source=_read(row, where, "limit_source", str, ""),
         )
     return categories
 

@@ -30,9 +30,7 @@ class Relief:
         """Return the relief of a seed; `roughness` is the root mean square slope of each octave."""
         generator = numpy.random.default_rng((seed, 7))
         lengths = coarsest_m * (finest_m / coarsest_m) ** (numpy.arange(_OCTAVES) / (_OCTAVES - 1))
-        lengths = numpy.repeat(lengths, _WAVES_PER_OCTAVE) * generator.uniform(
-            0.85, 1.15, _OCTAVES * _WAVES_PER_OCTAVE
-        )
+        lengths = numpy.repeat(lengths, _WAVES_PER_OCTAVE) * generator.uniform(0.85, 1.15, _OCTAVES * _WAVES_PER_OCTAVE)
         headings = generator.uniform(0, 2 * math.pi, len(lengths))
         heights = roughness * lengths / (2 * math.pi) * math.sqrt(2 / _WAVES_PER_OCTAVE)
         directions = generator.uniform(0, 2 * math.pi, len(lengths))

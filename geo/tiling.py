@@ -112,7 +112,7 @@ def _find_keepers(given: Shapes, faces: int, face: Numbers, owner: Numbers) -> N
     rank[by_size] = numpy.arange(len(given))
     best = numpy.full(faces, len(given))
     numpy.minimum.at(best, face, rank[owner])
-    return numpy.append(by_size, _NOBODY)[best]
+    return numpy.asarray(numpy.append(by_size, _NOBODY)[best])
 
 
 def _collect_overlaps(face: Numbers, owner: Numbers, owners: Numbers, areas_m2: Numbers) -> list[Overlap]:

@@ -51,9 +51,7 @@ def _find_overlaps(areas: geopandas.GeoDataFrame, level: str, square: float) -> 
     ]
 
 
-def _find_misfits(
-    parents: geopandas.GeoDataFrame, children: geopandas.GeoDataFrame, square: float
-) -> list[str]:
+def _find_misfits(parents: geopandas.GeoDataFrame, children: geopandas.GeoDataFrame, square: float) -> list[str]:
     merged = children.geometry.groupby(children["parent"]).agg(lambda group: shapely.union_all(group.array))
     unions: Geometries = numpy.array([merged.get(code) for code in parents.index], dtype=object)
     faults = [

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from ingest.arrivals import Arrival
 from ingest.case_state import REPORT, Action, CaseState, first_report, fold_case
 from ingest.records import CaseActed, CaseReported
-from ingest.statements import Row, execute_rows, insert_sql, select_by_keys
+from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys
 from ingest.tables import as_ms, case_actions, cases, reporters
 
 EventKey = tuple[str, str]
@@ -47,9 +47,9 @@ UPSERT_CASE = insert_sql(
 )
 UPDATE_CASE = f"UPDATE cases SET {', '.join(f'{column} = ?' for column in CaseState._fields)} WHERE case_id = ?"
 MARK_ARRIVED = "UPDATE case_actions SET waiting = FALSE WHERE waiting AND case_id = ?"
-SELECT_KNOWN = "SELECT source, event_id FROM case_actions WHERE (source, event_id) IN ({keys})"
-SELECT_REPORTED = "SELECT case_id FROM cases WHERE case_id IN ({keys})"
-SELECT_ACTIONS = f"SELECT case_id, {', '.join(Action._fields)} FROM case_actions WHERE case_id IN ({{keys}})"
+SELECT_KNOWN = select_of_keys(case_actions, ("source", "event_id"), ("source", "event_id"))
+SELECT_REPORTED = select_of_keys(cases, ("case_id",), ("case_id",))
+SELECT_ACTIONS = select_of_keys(case_actions, ("case_id", *Action._fields), ("case_id",))
 
 
 class RefusedRecord(ValueError):  # noqa: N818 - it says what happened

@@ -42,8 +42,9 @@ def first_report(actions: Iterable[Action]) -> Action | None:
 def fold_case(actions: Iterable[Action]) -> CaseState | None:
     """Return the state that the actions of one case give, in the order of `at`; None while its report is missing.
 
-    `close` and `void` close (the first one since the last `reopen` says when), `reopen` opens. Of several
-    reports only the kept one counts: a case that is reported again moves nowhere by that.
+    `close` and `void` close (the first one since the last `reopen` says when), `reopen` opens; what is done to a
+    closed case otherwise does not move it. Of several reports only the kept one counts: a case that is reported
+    again moves nowhere by that.
     """
     actions = list(actions)
     report = first_report(actions)
@@ -55,11 +56,10 @@ def fold_case(actions: Iterable[Action]) -> CaseState | None:
     for action in sorted(actions, key=lambda action: (action.at, action.id)):
         if action.action == REPORT:
             continue
-        last_action, last_action_at = action.action, action.at
         last_unit = action.unit or last_unit
-        if action.action == REOPEN:
-            closed_at = None
-        elif action.action in CLOSING and closed_at is None:
-            closed_at = action.at
+        if closed_at is not None and action.action != REOPEN:
+            continue
+        last_action, last_action_at = action.action, action.at
+        closed_at = action.at if action.action in CLOSING else None
     changed_at = max(action.received_at for action in actions)
     return CaseState(last_action, last_action_at, last_unit, closed_at, changed_at)

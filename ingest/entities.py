@@ -150,12 +150,9 @@ def read_entity(
         raise FieldError("type", f"unknown entity type {kind!r}; known are {', '.join([*MODELS, 'Observation'])}")
     asset_id = _read_text(entity, "id").removeprefix(f"urn:ngsi-ld:{kind}:")
     point, crs = _read_place(entity, asset_id, reception)
-    attributes = {name: value for name, value in entity.items() if name not in _NOT_ATTRIBUTES}
+    attributes = _read_attributes(entity, model.limits)
     if "measurand" in entity:
-        attributes = _read_measurands(entity["measurand"], kind) | attributes
-    for name in model.limits.keys() & attributes.keys():
-        if attributes[name] is not None:
-            attributes[name] = _check_number(name, attributes[name], model.limits[name])
+        attributes = _read_attributes(_read_measurands(entity["measurand"], kind), model.limits) | attributes
     _normalise(attributes)
     return Observation(
         feed=model.feed,
@@ -202,6 +199,15 @@ def _read_text(entity: Mapping[str, Any], field: str) -> str:
     if not isinstance(text, str) or not 1 <= len(text) <= 200:
         raise FieldError(field, "expected a text of 1 to 200 characters")
     return text
+
+
+def _read_attributes(fields: Mapping[str, Any], limits: Mapping[str, Limits]) -> dict[str, Any]:
+    attributes = {}
+    for name, value in fields.items():
+        if name not in _NOT_ATTRIBUTES:
+            limit = limits.get(name)
+            attributes[name] = value if limit is None or value is None else _check_number(name, value, limit)
+    return attributes
 
 
 def _check_number(field: str, value: object, limits: Limits) -> float:

@@ -394,7 +394,7 @@ def _compile_conversion(spec: dict[str, Any], key: str) -> Callable[[Any], Any]:
     for name, value in (("factor", factor), ("offset", offset), ("round", digits)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise _KeyProblemError(f"{key}.{name}: must be a number, not {value!r}")
-    lowest, highest = _expect_list(clip, f"{key}.clip", 2) if clip is not None else (None, None)
+    lowest, highest = _expect_list(clip, f"{key}.clip", 2) if clip is not None else (-math.inf, math.inf)
     if all(value is None for value in (factor, offset, digits, clip)):
         return (lambda value: _convert(value, TYPES[kind])) if kind else (lambda value: value)
 
@@ -403,8 +403,7 @@ def _compile_conversion(spec: dict[str, Any], key: str) -> Callable[[Any], Any]:
         if not isinstance(number, float):
             return number
         number = number * (1 if factor is None else factor) + (offset or 0)
-        if clip is not None:
-            number = min(max(number, lowest), highest)
+        number = min(max(number, lowest), highest)
         number = number if digits is None else round(number, int(digits))
         return _convert(number, TYPES[kind]) if kind else number
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from ingest.arrivals import Arrival
 from ingest.records import Reading
-from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, update_newer
+from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys, update_newer
 from ingest.stream import digest_event
 from ingest.tables import HOUR_MS, as_ms, latest_readings, reading_hours, readings
 
@@ -22,7 +22,7 @@ LATEST_COLUMNS = COLUMNS[: COLUMNS.index("origin") + 1]
 HOUR_COLUMNS = ("feed", "hour_at", "asset_id", "counted", "total", "lowest", "highest", "last_value", "last_at")
 
 INSERT_READING = insert_sql(readings, COLUMNS, "ON CONFLICT (observed_at, event_hash) DO NOTHING")
-SELECT_KNOWN = "SELECT observed_at, event_hash FROM readings WHERE (observed_at, event_hash) IN ({keys})"
+SELECT_KNOWN = select_of_keys(readings, ("observed_at", "event_hash"), ("observed_at", "event_hash"))
 UPSERT_LATEST = insert_sql(
     latest_readings,
     LATEST_COLUMNS,

@@ -81,8 +81,8 @@ def open_reception(county: County) -> Reception:
         zone=county.time_zone,
         categories=frozenset(county.categories),
         declared_feeds={feed.key: feed.unit for feed in county.feeds.values() if feed.declared},
-        asset_points={id: point for id, *point in zip(county.assets.index, lon, lat, strict=True)},
-        cell_points={code: point for code, *point in zip(county.cells.index, inside.x, inside.y, strict=True)},
+        asset_points={id: (x, y) for id, x, y in zip(county.assets.index, lon, lat, strict=True)},
+        cell_points={code: (x, y) for code, x, y in zip(county.cells.index, inside.x, inside.y, strict=True)},
     )
 
 
@@ -92,7 +92,8 @@ def check_tree(value: object, field: str = "", depth: int = 0) -> None:
         raise FieldError(field, f"nested deeper than {_DEEPEST} levels")
     if isinstance(value, dict):
         for name, part in value.items():
-            check_tree(part, field or str(name), depth + 1)
+            if not isinstance(part, str | float):
+                check_tree(part, field or name, depth + 1)
     elif isinstance(value, list):
         for part in value:
             check_tree(part, field, depth + 1)

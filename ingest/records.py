@@ -134,4 +134,5 @@ def encode_record(record: AnyRecord) -> bytes:
 
 def decode_record(body: bytes) -> AnyRecord:
     """Return the record that `encode_record` wrote; raises `msgspec.ValidationError` on anything else."""
-    return _decoder.decode(body)
+    record: AnyRecord = _decoder.decode(body)
+    return record

@@ -101,7 +101,7 @@ def replay(
     with tqdm(total=count, unit=" rows", disable=not sys.stderr.isatty()) as bar, _Courier(sender) as courier:
         rows = _count(_choose(rows, mapping, progress), progress, bar)
         if math.isinf(speed):
-            shift = stay
+            shift: Shift = stay
             if mapping.time.rebase:
                 rows, shift = _end_now(rows, mapping)
             _send_at_once(rows, mapping, courier, progress, shift, run)

@@ -31,6 +31,7 @@ class Settings:
     ui_lang: str = "zh"
     auth: str = "demo"
     partitions: int = 4
+    rejected_kept: int = 100_000
 
     @property
     def web_url(self) -> str:
@@ -57,6 +58,7 @@ class Settings:
             "UI_LANG": self.ui_lang,
             "AUTH": self.auth,
             "PARTITIONS": self.partitions,
+            "REJECTED_KEPT": self.rejected_kept,
         }
         return {name: str(value) for name, value in values.items() if value is not None}
 
@@ -78,6 +80,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ui_lang=_read_choice(environ, "UI_LANG", "zh", ("zh", "en")),
         auth=_read_choice(environ, "AUTH", "demo", ("demo", "on")),
         partitions=_read_integer(environ, "PARTITIONS", 4, highest=1024),
+        rejected_kept=_read_integer(environ, "REJECTED_KEPT", 100_000, highest=100_000_000),
     )
 
 

@@ -1,11 +1,14 @@
 """What must be true before anything starts: a data folder that is ours alone, and free ports."""
 
 import fcntl
+import ipaddress
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ingest.settings import Settings
 
 
 class StartError(RuntimeError):
@@ -33,6 +36,17 @@ def claim_data_folder(folder: Path) -> Iterator[Path]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield folder.resolve()
+
+
+def check_exposure(settings: Settings) -> None:
+    """Raise `StartError` where pages without log-in would be open to other machines.
+
+    Log-in is not built yet, so the dashboard serves this machine only; ingest asks for a key everywhere.
+    """
+    if settings.auth == "on":
+        raise StartError("AUTH=on cannot be served: this version has no log-in yet; leave AUTH unset on loopback")
+    if not ipaddress.ip_address(socket.gethostbyname(settings.web_host)).is_loopback:
+        raise StartError(f"WEB_HOST {settings.web_host} is open to other machines, and this version has no log-in yet")
 
 
 def check_port(name: str, host: str, port: int) -> None:

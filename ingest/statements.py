@@ -28,6 +28,16 @@ def update_newer(table: Table, columns: Sequence[str], key: Sequence[str], time:
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE excluded.{time} >= {table.name}.{time}"
 
 
+def select_of_keys(table: Table, columns: Sequence[str], key: Sequence[str]) -> str:
+    """Return a SELECT of the rows whose key columns equal one of many tuples: `{values}` stands for these.
+
+    A join, and CROSS, so that SQLite looks each tuple up; given `(a, b) IN (VALUES …)` it scans the table.
+    """
+    equal = " AND ".join(f"{table.name}.{column} = keys.column{place}" for place, column in enumerate(key, 1))
+    selected = ", ".join(f"{table.name}.{column}" for column in columns)
+    return f"SELECT {selected} FROM (VALUES {{values}}) AS keys CROSS JOIN {table.name} WHERE {equal}"
+
+
 def execute_rows(connection: Connection, sql: str, rows: Iterable[Row]) -> int:
     """Execute `sql` once for each row and return how many rows of the table it changed."""
     parameters = list(rows)
@@ -37,14 +47,11 @@ def execute_rows(connection: Connection, sql: str, rows: Iterable[Row]) -> int:
 
 
 def select_by_keys(connection: Connection, sql: str, keys: Iterable[Key]) -> Iterator[Row]:
-    """Yield the rows of a SELECT whose text has `{keys}` where a list of key tuples belongs.
-
-    The list becomes `VALUES (?, ?), …`; the select is repeated for as many pieces as the keys need.
-    """
+    """Yield what `select_of_keys` selects for key tuples, in as many statements as they need."""
     remaining = iter(keys)
     while piece := list(islice(remaining, KEYS_IN_ONE_STATEMENT)):
         marks = "(" + ", ".join("?" * len(piece[0])) + ")"
-        text = sql.format(keys="VALUES " + ", ".join([marks] * len(piece)))
+        text = sql.format(values=", ".join([marks] * len(piece)))
         parameters = tuple(value for key in piece for value in key)
         yield from (tuple(row) for row in connection.exec_driver_sql(_in_dialect(connection, text), parameters))
 

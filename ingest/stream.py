@@ -24,7 +24,7 @@ from redis.retry import Retry
 START = "0-0"
 """The position before the first message of any stream."""
 
-SOCKET_TIMEOUT_S = 10
+SOCKET_TIMEOUT_S = 8.0
 LONGEST_BLOCK_MS = 5_000  # must stay well below the socket's time-out, or an idle stream looks like a dead server
 APPEND_AT_MOST = 1_000  # events in one Lua call: keeps the server answering others in between
 SEEN_FOR_S = 3 * 24 * 3600  # today's set is asked until tomorrow ends; one day more for clocks that differ
@@ -178,14 +178,14 @@ def stream_key(partition: int) -> str:
     return f"events:{{{partition}}}"
 
 
-def connect(url: str) -> "redis.Redis":
+def connect(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> "redis.Redis":
     """Return a client for blocking use; it connects at its first command."""
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_connection_settings())
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_connection_settings(timeout_s))
 
 
-def connect_async(url: str) -> "redis.asyncio.Redis":
+def connect_async(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> "redis.asyncio.Redis":
     """Return a client for use inside an event loop; it connects at its first command."""
-    return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_connection_settings())
+    return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_connection_settings(timeout_s))
 
 
 class Streams:
@@ -212,6 +212,12 @@ class Streams:
             for keys, arguments in _reject_calls(rejections, at, self._rejected_kept):
                 self._reject(keys, arguments)
 
+    def set_aside(self, rejection: Rejection, at: datetime) -> None:
+        """Keep a message that was accepted and is refused only by the recorder, which counts it in SQL."""
+        fields: dict[Any, Any] = {**rejection._asdict(), "body": rejection.body[:KEEP_BODY_BYTES], "at": _moment(at)}
+        with _unavailable():
+            self.client.xadd(REJECTED_KEY, fields, maxlen=self._rejected_kept, approximate=True)
+
     def read_after(self, positions: Mapping[int, str], block_ms: int, count: int) -> list[Message]:
         """Return up to `count` messages a partition after each position, waiting up to `block_ms` for the first.
 
@@ -224,6 +230,13 @@ class Streams:
             if self.describe(partition).misses(positions[partition]):
                 raise StreamGap(partition, positions[partition])
         return messages
+
+    def read_first(self, partition: int, count: int) -> list[Message]:
+        """Return the oldest messages that a partition still has, whatever was before them."""
+        with _unavailable():
+            return _read_messages(
+                {stream_key(partition).encode(): self.client.xrange(stream_key(partition), count=count)}
+            )
 
     def describe(self, partition: int) -> PartitionState:
         """Return what a partition holds."""
@@ -315,13 +328,13 @@ class AsyncStreams:
             return Tallies.add_up([await self.client.hgetall(key) for key in _tally_keys(self.partitions)])
 
 
-def _connection_settings() -> dict[str, Any]:
+def _connection_settings(timeout_s: float) -> dict[str, Any]:
     return {
         "protocol": 3,
         "legacy_responses": False,
         "decode_responses": False,
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
 
@@ -354,12 +367,16 @@ def _append_calls(
 def _reject_calls(
     rejections: Sequence[Rejection], at: datetime, kept: int
 ) -> Iterator[tuple[list[str], list[str | bytes | int]]]:
-    moment = at.isoformat(timespec="milliseconds")
+    moment = _moment(at)
     for start in range(0, len(rejections), APPEND_AT_MOST):
         arguments: list[str | bytes | int] = [kept]
         for reason, field, source, id, body, door in rejections[start : start + APPEND_AT_MOST]:
             arguments.extend((reason, field, source, id, body[:KEEP_BODY_BYTES], door, moment))
         yield [REJECTED_KEY, REJECTED_TALLY_KEY], arguments
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
 
 
 def _tally_key(partition: int) -> str:
@@ -377,7 +394,13 @@ def _read_keys(positions: Mapping[int, str]) -> dict[Any, Any]:
 
 def _read_messages(reply: Any) -> list[Message]:
     return [
-        Message(int(key[len(b"events:{") : -1]), stream_id.decode(), fields[b"type"].decode(), fields[b"record"])
+        Message(
+            int(key[len(b"events:{") : -1]),
+            stream_id.decode(),
+            # What is no message of ours must reach the reader too, or it blocks the stream for ever.
+            fields.get(b"type", b"").decode(errors="replace"),
+            fields.get(b"record", b""),
+        )
         for key, entries in reply.items()
         for stream_id, fields in entries
     ]

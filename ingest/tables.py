@@ -73,14 +73,9 @@ cases = Table(
     Column("closed_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False),  # received_at of the newest of its actions
     Index("ix_cases_reported_at", "reported_at"),
-    Index("ix_cases_closed_at", "closed_at"),
+    # Open cases (null) by cell are one stretch of it, cases closed in a time another.
+    Index("ix_cases_closed_at_cell_code", "closed_at", "cell_code"),
     Index("ix_cases_changed_at", "changed_at"),
-)
-Index(
-    "ix_cases_open_cell",
-    cases.c.cell_code,
-    sqlite_where=cases.c.closed_at.is_(None),
-    postgresql_where=cases.c.closed_at.is_(None),
 )
 
 # Append-only. A report is an action too, so a case is wholly explained by its actions.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 if TYPE_CHECKING:
     from layers.state import LiveState
@@ -63,8 +63,15 @@ class Frame:
     """A layer's numbers as plain columns of equal length; `ids` are feature ids."""
 
     ids: Sequence[int]
-    columns: Mapping[str, Sequence[object]]
+    columns: Mapping[str, Sequence[Any]]
     newest_at: datetime | None = None
+
+    def find(self, feature_id: int) -> int:
+        """Return the position of a feature in the columns; raises KeyError for one that is not here."""
+        try:
+            return self.ids.index(feature_id)
+        except ValueError:
+            raise KeyError(feature_id) from None
 
 
 @dataclass(frozen=True)

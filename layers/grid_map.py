@@ -5,7 +5,7 @@ from datetime import timedelta
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import NOTHING, QUANTITY
 from layers.state import LiveState
-from layers.words import NO_DATA, PIECES, PLACE, SEVERITIES, plain
+from layers.words import NO_DATA, PIECES, SEVERITIES, plain
 
 # Fixed breaks: a colour means the same number every day and in every county. They grow as case counts do, so
 # that a quiet county and a busy one both use the scale.
@@ -81,5 +81,4 @@ def explain(frame: Frame, feature_id: int) -> Card:
         for severity, count in enumerate(counts or (), start=1)
         if count
     )
-    title = frame.columns["title"][position]
-    return Card(title, PLACE if title is None else title, facts)
+    return Card(frame.columns["title"][position], None, facts)

@@ -8,14 +8,14 @@ Times inside are epoch milliseconds, as in SQL.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from cases.flow import REOPEN, Step, essential, fold
 from geo.county import County
 from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from ingest.tables import as_ms, as_time
 from layers.contract import Title
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
@@ -31,18 +31,16 @@ class LiveState:
     """Everything the layers draw, by feature id; see the module for what the fold promises."""
 
     def __init__(self, county: County):
-        settings = county.settings
+        profile = county.profile
         self.places: Places = index_places(county)
-        self.thresholds: Mapping[str, Any] = settings.get("thresholds", {})
+        self.thresholds = profile.thresholds
         self.time_zone = county.time_zone
-        self.data_clock = settings.get("clock", {}).get("anchor", "system") == "data"
-        self.heat_ms = int(float(settings.get("heat", {}).get("window_hours", 24)) * HOUR_MS)
-        self.categories = {
-            row["code"]: Title(row["zh"], row.get("en") or row["zh"]) for row in settings.get("categories", [])
-        }
-        self.feeds = {row["key"]: Feed(row["key"], _stale_ms(row)) for row in settings.get("feeds", [])}
-        for key in ("cases", "workers", *KIND_OF_FEED):
-            self.feeds.setdefault(key, Feed(key, HOUR_MS))
+        self.data_clock = profile.clock_anchor == "data"
+        self.heat_ms = int(profile.heat_window.total_seconds() * 1000)
+        self.keep_ms = max(KEEP_MS, self.heat_ms)
+        self.categories = {code: Title(row.zh, row.en) for code, row in profile.categories.items()}
+        self.units = {code: Title(row.zh, row.en) for code, row in profile.units.items()}
+        self.feeds = {key: Feed(key, int(row.stale_after.total_seconds() * 1000)) for key, row in profile.feeds.items()}
 
         self.clock_ms = 0
         self.now_ms = 0
@@ -140,14 +138,22 @@ class LiveState:
 
         place: when (epoch ms) it was at which lon, lat; None where the reading has no place.
         """
-        position = self.places.asset_of_name.get(asset_id)
-        if position is not None:
-            return position
-        identity = feature_id("asset:" + asset_id)
+        identity = self.identify_asset(asset_id)
+        if asset_id in self.places.asset_of_name:
+            return identity
         at_ms, lon, lat = place
         if lon is not None and lat is not None and (at_ms, lon, lat) > self._announced.get(identity, (-1, 0.0, 0.0)):
             self._announce(identity, feed, asset_id, (at_ms, lon, lat), name)
         return identity
+
+    def identify_asset(self, asset_id: str) -> int:
+        """Return the feature id of an asset: its position in the pack, or the hash of its name."""
+        position = self.places.asset_of_name.get(asset_id)
+        return feature_id("asset:" + asset_id) if position is None else position
+
+    def find_cell(self, code: str | None) -> int | None:
+        """Return the feature id of a cell; None for none and for one that is not in the pack."""
+        return None if code is None else self.places.cell_of_code.get(code)
 
     def hear(self, key: str, at_ms: int, received_ms: int, origin: str) -> None:
         """Note a sign of life of a feed; a feed that nobody declared is listed too."""
@@ -177,11 +183,7 @@ class LiveState:
     @property
     def as_of(self) -> datetime:
         """The moment the state stands at."""
-        return _as_time(self.now_ms)
-
-    def limit(self, name: str, default: float) -> float:
-        """Return a threshold of the pack, or the default."""
-        return float(self.thresholds.get(name, default))
+        return as_time(self.now_ms)
 
     def stale_ms(self, feed: str) -> int:
         """Return after how long without a reading a sensor of this feed is late."""
@@ -194,7 +196,7 @@ class LiveState:
     def newest_at(self, feed: str) -> datetime | None:
         """Return the newest moment that a feed speaks of."""
         newest_ms = self.feeds[feed].newest_ms
-        return None if newest_ms is None else _as_time(newest_ms)
+        return None if newest_ms is None else as_time(newest_ms)
 
     def origin(self) -> str:
         """Return the worst origin on screen."""
@@ -211,7 +213,7 @@ class LiveState:
     def facts(self) -> dict[str, object]:
         """Return everything that the fold promises to be the same for the same set of records."""
         return {
-            "cases": self.cases,
+            "cases": {identity: replace(case, steps=frozenset()) for identity, case in self.cases.items()},
             "hot": self.hot,
             "open_by_cell": self.open_by_cell,
             "open_by_town": +self.open_by_town,
@@ -223,13 +225,12 @@ class LiveState:
             "workers": self.workers,
             "assets": self.assets,
             "feeds": {key: replace(feed, received=0) for key, feed in self.feeds.items()},
-            "orphans": self._orphans,
         }
 
     # -- inside -------------------------------------------------------------------------------------------
 
     def _fold_report(self, record: CaseReported) -> None:
-        reported_ms, received_ms = _as_ms(record.reported_at), _as_ms(record.received_at)
+        reported_ms, received_ms = as_ms(record.reported_at), as_ms(record.received_at)
         self.hear("cases", reported_ms, received_ms, record.origin)
         self.feeds["cases"].received += 1
         self.put_case(
@@ -237,9 +238,9 @@ class LiveState:
                 id=feature_id("case:" + record.case_id),
                 case_id=record.case_id,
                 category=record.category,
-                severity=record.severity,
+                severity=min(max(record.severity, 1), 4),
                 channel=record.channel,
-                cell=self._cell(record.cell_code),
+                cell=self.find_cell(record.cell_code),
                 lon=record.lon,
                 lat=record.lat,
                 reported_ms=reported_ms,
@@ -249,14 +250,14 @@ class LiveState:
         )
 
     def _fold_action(self, record: CaseActed, order: int) -> None:
-        at_ms = _as_ms(record.at)
-        self.hear("cases", at_ms, _as_ms(record.received_at), record.origin)
+        at_ms = as_ms(record.at)
+        self.hear("cases", at_ms, as_ms(record.received_at), record.origin)
         self.feeds["cases"].received += 1
         self.put_step(record.case_id, Step(at_ms, order, record.action, record.unit))
 
     def _fold_reading(self, record: Reading) -> None:
-        observed_ms = _as_ms(record.observed_at)
-        self.hear(record.feed, observed_ms, _as_ms(record.received_at), record.origin)
+        observed_ms = as_ms(record.observed_at)
+        self.hear(record.feed, observed_ms, as_ms(record.received_at), record.origin)
         self.feeds[record.feed].received += 1
         name = str(record.attributes.get("name") or record.asset_id)
         place = (observed_ms, record.lon, record.lat)
@@ -264,15 +265,12 @@ class LiveState:
         self.put_reading(Sensed(asset, record.feed, observed_ms, record.value, record.attributes))
 
     def _fold_worker(self, record: WorkerLocated) -> None:
-        at_ms = _as_ms(record.at)
-        self.hear("workers", at_ms, _as_ms(record.received_at), record.origin)
+        at_ms = as_ms(record.at)
+        self.hear("workers", at_ms, as_ms(record.received_at), record.origin)
         self.feeds["workers"].received += 1
         identity = feature_id("worker:" + record.worker_id)
-        place = record.lon, record.lat, self._cell(record.cell_code)
+        place = record.lon, record.lat, self.find_cell(record.cell_code)
         self.put_worker(Worker(identity, record.worker_id, at_ms, record.on_duty, *place))
-
-    def _cell(self, code: str | None) -> int | None:
-        return None if code is None else self.places.cell_of_code.get(code)
 
     def _replace_case(self, old: Case | None, new: Case | None) -> None:
         """Take the old case's counts back and count the new one."""
@@ -301,7 +299,7 @@ class LiveState:
             heapq.heappush(self._forget_at, (self._leaves_ms(case), case.id))
 
     def _leaves_ms(self, case: Case) -> int:
-        return max(case.reported_ms + max(KEEP_MS, self.heat_ms), (case.state.ended_ms or 0) + KEEP_MS)
+        return max(case.reported_ms + self.keep_ms, (case.state.ended_ms or 0) + KEEP_MS)
 
     def _count(self, case: Case, by: int) -> None:
         severe = case.severity <= SEVERE
@@ -375,15 +373,3 @@ class LiveState:
         if feed == "workers":
             return self.workers[feature].at_ms
         return self.readings[feed][feature].observed_ms
-
-
-def _stale_ms(feed: Mapping[str, Any]) -> int:
-    return int(float(feed.get("stale_after_s", 3600)) * 1000)
-
-
-def _as_ms(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-
-
-def _as_time(ms: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)

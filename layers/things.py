@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from cases.flow import CaseState, Step
+from ingest.tables import as_time
 from layers.places import Asset
 from layers.series import HOUR_MS
 
@@ -37,6 +39,11 @@ class Case:
     state: CaseState = NEW
 
     @property
+    def reported_at(self) -> datetime:
+        """When it was reported, UTC."""
+        return as_time(self.reported_ms)
+
+    @property
     def is_open(self) -> bool:
         """Whether the case still needs somebody."""
         return self.state.ended_ms is None
@@ -51,6 +58,11 @@ class Sensed:
     observed_ms: int
     value: float | None
     attributes: Mapping[str, Any]
+
+    @property
+    def observed_at(self) -> datetime:
+        """When it was observed, UTC."""
+        return as_time(self.observed_ms)
 
     @property
     def rank(self) -> tuple[int, float, str]:
@@ -70,6 +82,11 @@ class Worker:
     lon: float | None
     lat: float | None
     cell: int | None
+
+    @property
+    def seen_at(self) -> datetime:
+        """When the worker was seen, UTC."""
+        return as_time(self.at_ms)
 
     @property
     def rank(self) -> tuple[int, bool, float, float]:

@@ -62,6 +62,7 @@ export function followLive(url = "/live"): LiveFeed {
   if (!feed) {
     feed = new Follower(url, () => feeds.delete(url));
     feeds.set(url, feed);
+    window.countyBrain = { ...window.countyBrain, feed };
   }
   return feed;
 }

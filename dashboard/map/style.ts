@@ -91,8 +91,10 @@ export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string
 
 /** Returns the whole style. Layers that a spec does not show at first are there, but hidden. */
 export function makeStyle(look: Look): StyleSpecification {
-  const { geometry, layers } = look;
-  const drawn = (drawing: Drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing);
+  return { version: 8, sources: makeSources(look), layers: makeLayers(look) };
+}
+
+function makeSources({ geometry, layers }: Look): StyleSpecification["sources"] {
   const sources: StyleSpecification["sources"] = {
     marks: { type: "geojson", data: none() },
     selection: { type: "geojson", data: none() },
@@ -101,25 +103,26 @@ export function makeStyle(look: Look): StyleSpecification {
   for (const [part, data] of Object.entries(geometry))
     sources[part] = { type: "geojson", data, tolerance: part === "cells" ? 0.2 : 0.375, buffer: 32 };
   for (const spec of layers) sources[sourceOf(spec)] ??= { type: "geojson", data: none(), buffer: 64 };
+  return sources;
+}
 
-  return {
-    version: 8,
-    sources,
-    layers: [
-      { id: "ground", type: "background", paint: { "background-color": look.tokens.ground } },
-      { id: "county", type: "fill", source: "county", paint: { "fill-color": look.tokens.raised } },
-      ...drawn("cells").flatMap((spec) => drawCells(look, spec)),
-      ...drawLines(look),
-      ...drawBorders(look),
-      ...drawn("heat").flatMap((spec) => drawHeat(look, spec)),
-      ...drawn("assets").map((spec) => drawAssets(look, spec)),
-      ...drawn("assets").map((spec) => drawMarks(look, spec)),
-      drawNames(look),
-      ...drawn("points").map((spec) => drawPoints(look, spec)),
-      ...drawn("severities").map((spec) => drawCases(look, spec)),
-      ...drawSelection(look),
-    ],
-  };
+/** Returns the style's layers alone, from the ground up. */
+export function makeLayers(look: Look): LayerSpecification[] {
+  const drawn = (drawing: Drawing) => look.layers.filter((spec) => chooseDrawing(spec) === drawing);
+  return [
+    { id: "ground", type: "background", paint: { "background-color": look.tokens.ground } },
+    { id: "county", type: "fill", source: "county", paint: { "fill-color": look.tokens.raised } },
+    ...drawn("cells").flatMap((spec) => drawCells(look, spec)),
+    ...drawLines(look),
+    ...drawBorders(look),
+    ...drawn("heat").flatMap((spec) => drawHeat(look, spec)),
+    ...drawn("assets").map((spec) => drawAssets(look, spec)),
+    ...drawn("assets").map((spec) => drawMarks(look, spec)),
+    drawNames(look),
+    ...drawn("points").map((spec) => drawPoints(look, spec)),
+    ...drawn("severities").map((spec) => drawCases(look, spec)),
+    ...drawSelection(look),
+  ];
 }
 
 /** Returns a size that grows from the county's view to the street's. */

@@ -6,7 +6,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
-from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, slot
+from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
 from dashboard.text import text
 from geo.county import County
 
@@ -39,6 +39,7 @@ def lay_out(county: County, lang: str, scene: str = "overview") -> Component:
             html.Section([_lay_chart(key, lang) for key in WALL_CHARTS], className="charts"),
         ],
         scene=scene,
+        feeds=list_feeds(county),
         layers=json.dumps(SCENES[scene]),
     )
 
@@ -48,14 +49,14 @@ def _lay_left(lang: str) -> Component:
     figures += [_lay_figure(key, lang, more=True) for key in MORE_FIGURES]
     return html.Section(
         [
-            html.Div(figures, className="figures", role="list", **{"aria-label": text(lang, "wall.figures")}),
+            html.Div(figures, className="figures", role="list", **mark(aria_label=text(lang, "wall.figures"))),
             html.Div(
                 [
                     html.H2([text(lang, "wall.towns"), html.Small(text(lang, "wall.towns_unit"))]),
                     slot("towns", "Ol", "towns"),
                 ],
                 className="panel towns-panel",
-                **{"data-feed": "cases"},
+                **mark(data_feed="cases"),
             ),
         ],
         className="left",
@@ -69,35 +70,35 @@ def _lay_figure(key: str, lang: str, more: bool) -> Component:
             html.H2(text(lang, f"wall.figure_{key}")),
             html.Div(
                 [
-                    html.Span("–", className="value", **{"data-part": "value"}),
-                    html.Span(text(lang, f"wall.figure_{key}_unit"), className="unit", **{"data-part": "unit"}),
+                    html.Span("–", className="value", **mark(data_part="value")),
+                    html.Span(text(lang, f"wall.figure_{key}_unit"), className="unit", **mark(data_part="unit")),
                 ],
                 className="reading",
             ),
-            html.Div(className="spark", **{"data-part": "spark"}),
+            html.Div(className="spark", **mark(data_part="spark")),
             html.Div(
                 [
-                    html.Span(className="change", **{"data-part": "change"}),
-                    html.Span(className="age", **{"data-part": "age"}),
+                    html.Span(className="change", **mark(data_part="change")),
+                    html.Span(className="age", **mark(data_part="age")),
                 ],
                 className="small",
             ),
-            html.P(means, className="means", hidden=True, **{"data-part": "means"}),
+            html.P(means, className="means", hidden=True, **mark(data_part="means")),
         ],
         className="figure more" if more else "figure",
         role="listitem",
         tabIndex=0,
         title=means,
-        **{"data-figure": key},
+        **mark(data_figure=key),
     )
 
 
 def _lay_map(lang: str) -> Component:
     return html.Main(
         [
-            slot("map", "Div", "map", role="application", **{"aria-label": text(lang, "wall.map")}),
-            slot("layers", "Div", "layers", role="group", **{"aria-label": text(lang, "wall.layers")}),
-            slot("legend", "Div", "legend", **{"aria-label": text(lang, "wall.legend")}),
+            slot("map", "Div", "map", role="application", **mark(aria_label=text(lang, "wall.map"))),
+            slot("layers", "Div", "layers", role="group", **mark(aria_label=text(lang, "wall.layers"))),
+            slot("legend", "Div", "legend", **mark(aria_label=text(lang, "wall.legend"))),
         ],
         className="hero",
     )
@@ -109,7 +110,7 @@ def _lay_right(lang: str) -> Component:
             html.Div(
                 [html.H2(text(lang, "wall.stream")), slot("stream", "Ol", "stream")],
                 className="panel stream-panel",
-                **{"data-feed": "cases"},
+                **mark(data_feed="cases"),
             ),
             html.Div(
                 [html.H2(text(lang, "wall.feeds")), slot("ages", "Ul", "feed-ages")],
@@ -126,8 +127,8 @@ def _lay_chart(key: str, lang: str) -> Component:
         [
             html.Figcaption([html.H2(title), html.Small(unit)]),
             dcc.Graph(figure=draw_skeleton(key, lang), config=CONFIG, className="plot", id=f"chart-{key}"),
-            html.P(text(lang, "common.no_data"), className="empty", **{"data-part": "empty"}),
+            html.P(text(lang, "common.no_data"), className="empty", **mark(data_part="empty")),
         ],
         className="panel chart",
-        **{"data-chart": key, "aria-label": f"{title}, {unit}"},
+        **mark(data_chart=key, aria_label=f"{title}, {unit}"),
     )

@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 from dashboard.text import pick_section, text
 from geo.county import County
 
-SHARED_SECTIONS = ("common", "case_state", "case_action", "severity", "channel", "kind", "feed_state")
+SHARED_SECTIONS = ("common", "case_state", "case_action", "severity", "channel", "kind", "mark", "feed", "feed_state")
 
 
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
@@ -18,20 +18,21 @@ def lay_root(screen: str, lang: str, children: list[Component], **data: object) 
     `assets/loader.js` starts the TypeScript of the same name on it, which finds its language and texts in the
     root's attributes; `data` adds attributes (`scene="waste"` becomes `data-scene`).
     """
-    texts = pick_section(lang, screen, *SHARED_SECTIONS)
-    attributes: dict[str, Any] = {
-        "data-screen": screen,
-        "data-lang": lang,
-        "data-texts": json.dumps(texts, ensure_ascii=False),
-    }
-    attributes |= {f"data-{name.replace('_', '-')}": str(value) for name, value in data.items()}
+    texts = json.dumps(pick_section(lang, screen, *SHARED_SECTIONS), ensure_ascii=False)
+    attributes = mark(data_screen=screen, data_lang=lang, data_texts=texts)
+    attributes |= mark(**{f"data_{name}": value for name, value in data.items()})
     return html.Div(children, className=f"screen {screen}", **attributes)
+
+
+def mark(**attributes: object) -> dict[str, Any]:
+    """Return `data-` and `aria-` attributes from their Python spelling: `data_part` becomes `data-part`."""
+    return {name.replace("_", "-"): str(value) for name, value in attributes.items()}
 
 
 def slot(name: str, tag: str = "Div", className: str = "", **attributes: Any) -> Component:  # noqa: N803
     """Return an empty element that the screen's TypeScript fills; it is found by `data-slot`."""
-    make = getattr(html, tag)
-    return make(className=className, **{"data-slot": name, **attributes})
+    make: type[Component] = getattr(html, tag)
+    return make(className=className, **mark(data_slot=name), **attributes)
 
 
 def name_county(county: County, lang: str) -> str:
@@ -64,7 +65,7 @@ def lay_navigation(screen: str, lang: str) -> Component:
         html.A(
             text(lang, f"common.page_{page}"),
             href=f"/{page}?lang={lang}",
-            **({"aria-current": "page"} if page == screen else {}),
+            **(mark(aria_current="page") if page == screen else {}),
         )
         for page in ("wall", "duty", "briefing")
     ]
@@ -78,6 +79,14 @@ def lay_navigation(screen: str, lang: str) -> Component:
 def lay_lost_banner() -> Component:
     """Return the banner that says, when the connection is lost, since when; the live feed shows and hides it."""
     return slot("lost", "Div", "lost", hidden=True, role="alert")
+
+
+def list_feeds(county: County) -> str:
+    """Return the names of the pack's feeds as JSON by key, for the root's `data-feeds`."""
+    feeds = county.settings.get("feeds", [])
+    return json.dumps(
+        {row["key"]: {"zh": row["zh"], "en": row.get("en") or row["zh"]} for row in feeds}, ensure_ascii=False
+    )
 
 
 def is_fictional(county: County) -> bool:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from ingest.settings import SettingError, read_settings
-from ingest.start import StartError, check_port, claim_data_folder
+from ingest.start import StartError, check_exposure, check_port, claim_data_folder
 from tests.appliance import free_port, wait_for
 
 PROGRAM = textwrap.dedent(
@@ -107,3 +107,10 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
 def test_settings_reach_a_part_through_its_environment(tmp_path: Path) -> None:
     settings = read_settings({"DATA_DIR": str(tmp_path), "WEB_PORT": "9000", "PARTITIONS": "8", "UI_LANG": "en"})
     assert read_settings(settings.as_environ()) == settings
+
+
+@pytest.mark.parametrize("environ", [{"AUTH": "on"}, {"WEB_HOST": "0.0.0.0"}])
+def test_pages_without_log_in_stay_on_this_machine(environ: dict[str, str]) -> None:
+    check_exposure(read_settings({}))
+    with pytest.raises(StartError, match="log-in"):
+        check_exposure(read_settings(environ))

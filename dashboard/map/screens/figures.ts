@@ -48,8 +48,8 @@ function sayChange(page: Page, key: string, figure: Figure | undefined): string 
   if (change === null) return page.say("wall.change_none");
   const basis = page.say("wall.change_day");
   const size = format(page, key, Math.abs(change));
-  if (Number(size.replace(/,/g, "")) === 0) return `${basis} ${page.say("wall.change_same")}`;
-  return `${basis} ${change > 0 ? "▲" : "▼"} ${size}`;
+  if (Number(size.replace(/,/g, "")) === 0) return `${page.say("wall.change_same")} ${basis}`;
+  return `${change > 0 ? "▲" : "▼"} ${size} ${basis}`;
 }
 
 function sayAge(page: Page, at: number | null | undefined, now: number): string {
@@ -66,6 +66,7 @@ function drawSpark(box: HTMLElement | null, values: (number | null)[]): void {
 
 /** Returns the SVG path of a sparkline in a box of 100 × 24; lone values become short dashes. */
 export function tracePath(values: (number | null)[]): string {
+  if (values.every((value) => value === null)) return "";
   const highest = Math.max(...values.map((value) => value ?? 0), 1e-9);
   const step = 100 / Math.max(1, values.length - 1);
   let path = "";

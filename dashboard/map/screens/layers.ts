@@ -1,16 +1,20 @@
 // The switches of the map's layers, and the legend of those that are on.
 
-import type { CountyMap } from "../map.ts";
+import type { CountyMap, Legend } from "../county_map.ts";
 import type { LayerSpec } from "../wire.ts";
 import type { Page } from "./page.ts";
-import { make, setAttribute, syncList } from "./page.ts";
+import { make, makeSeverity, setAttribute, syncList } from "./page.ts";
 
-/** Shows the switches and the legend; a scene decides what is on at first. */
-export function followLayers(page: Page, map: CountyMap): void {
-  const specs = page.county.layers;
+/** Returns the layers as the scene wants them shown at first; without a scene they decide themselves. */
+export function chooseLayers(page: Page): LayerSpec[] {
   const scene = JSON.parse(page.root.dataset.layers || "[]") as string[];
-  const on = new Set(specs.filter((spec) => (scene.length ? scene.includes(spec.key) : spec.shown)).map((spec) => spec.key));
-  for (const spec of specs) map.setVisible(spec.key, on.has(spec.key));
+  if (!scene.length) return page.county.layers;
+  return page.county.layers.map((spec) => ({ ...spec, shown: scene.includes(spec.key) }));
+}
+
+/** Shows the switches and the legend of what is on. */
+export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): void {
+  const on = new Set(specs.filter((spec) => spec.shown !== false).map((spec) => spec.key));
   const draw = () => {
     drawSwitches(page, specs, on, (key) => {
       if (on.has(key)) on.delete(key);
@@ -18,7 +22,7 @@ export function followLayers(page: Page, map: CountyMap): void {
       map.setVisible(key, on.has(key));
       draw();
     });
-    drawLegend(page, specs.filter((spec) => on.has(spec.key)));
+    drawLegend(page, map, specs.filter((spec) => on.has(spec.key)));
   };
   draw();
 }
@@ -40,20 +44,41 @@ function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, toggle: (
   );
 }
 
-function drawLegend(page: Page, specs: LayerSpec[]): void {
+function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const box = page.slot("legend");
   if (!box) return;
-  syncList(box, specs.filter((spec) => spec.legend?.length), (spec) => spec.key, (spec) => makeLegend(page, spec), () => {});
+  const legends = specs.map((spec) => map.legendFor(spec.key)).filter((legend) => legend !== null);
+  syncList(box, legends.filter(({ classes }) => classes.length), ({ key }) => key, (legend) => makeLegend(page, legend), () => {});
 }
 
-function makeLegend(page: Page, spec: LayerSpec): HTMLElement {
-  const unit = page.words(spec.unit);
-  const title = make("div", "legend-title", page.words(spec.title));
-  if (unit) title.append(make("small", "", unit));
-  const classes = (spec.legend ?? []).map((one) => {
-    const swatch = make("i");
-    swatch.style.background = one.colour;
-    return make("li", "", swatch, make("span", "", one[page.lang] || one.zh));
-  });
-  return make("div", "legend-layer", title, make("ul", "", ...classes));
+function makeLegend(page: Page, legend: Legend): HTMLElement {
+  const title = make("div", "legend-title", legend.title);
+  if (legend.unit) title.append(make("small", "", legend.unit));
+  const box = make("div", "legend-layer", title);
+  box.dataset.kind = legend.kind;
+  if (legend.kind === "severities") box.append(make("ul", "", ...[1, 2, 3, 4].map((one) => make("li", "", makeSeverity(page, one)))));
+  else box.append(makeSteps(legend));
+  const marks = legend.marks.filter(({ name }) => page.sayName("mark", name) !== name);
+  if (marks.length) box.append(make("ul", "marks", ...marks.map((mark) => makeMark(page, mark))));
+  return box;
+}
+
+/** One band of colours with a word below each: as wide as the words need, and no wider. */
+function makeSteps(legend: Legend): HTMLElement {
+  return make(
+    "ul",
+    "steps",
+    ...legend.classes.map((one) => {
+      const swatch = make("i");
+      swatch.style.background = one.colour;
+      return make("li", "", swatch, make("span", "", one.label));
+    }),
+  );
+}
+
+function makeMark(page: Page, mark: Legend["marks"][number]): HTMLElement {
+  const image = make("img");
+  image.src = mark.image;
+  image.alt = "";
+  return make("li", "", image, page.sayName("mark", mark.name));
 }

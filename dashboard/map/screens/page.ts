@@ -239,6 +239,15 @@ export function syncList<T>(
   }
 }
 
+/** Returns how many rows of at least the style sheet's `--row-least` fit a list, and makes them fill it. */
+export function fitRows(list: HTMLElement): number {
+  const least = parseFloat(getComputedStyle(list).getPropertyValue("--row-least")) || 0.06;
+  const rows = Math.max(1, Math.floor(list.clientHeight / (least * Math.min(innerHeight, innerWidth))));
+  const height = `${list.clientHeight / rows}px`;
+  if (list.style.getPropertyValue("--row") !== height) list.style.setProperty("--row", height);
+  return rows;
+}
+
 const SHAPES: Record<number, string> = { 1: "▲", 2: "◆", 3: "●", 4: "■" };
 
 /** Makes the mark of a severity: shape and word, its colour by CSS. */

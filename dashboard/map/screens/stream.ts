@@ -3,7 +3,7 @@
 import type { LiveFeed } from "../live.ts";
 import type { Case, Frame } from "../wire.ts";
 import type { Page } from "./page.ts";
-import { make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
 
 const SEVERE = 2;
 const PULSE_MS = 2400;
@@ -16,7 +16,7 @@ export function drawStream(page: Page, feed: LiveFeed): void {
   const now = feed.serverNow();
   syncList(
     list,
-    cases.slice(0, countFitting(list)),
+    cases.slice(0, fitRows(list)),
     (one) => String(one.id),
     (one) => makeRow(page, one),
     (row, one) => drawRow(page, row, one, now),
@@ -35,11 +35,6 @@ export function pulseSevere(page: Page, frame: Frame): void {
     row.classList.add("pulse");
     setTimeout(() => row.classList.remove("pulse"), PULSE_MS);
   }
-}
-
-function countFitting(list: HTMLElement): number {
-  const height = parseFloat(getComputedStyle(list).getPropertyValue("--row-px")) || list.firstElementChild?.clientHeight;
-  return Math.max(1, Math.floor(list.clientHeight / (height || 60)));
 }
 
 function makeRow(page: Page, one: Case): HTMLElement {

@@ -2,7 +2,7 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Page } from "./page.ts";
-import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
 interface Town {
@@ -21,10 +21,9 @@ export function drawTowns(page: Page, feed: LiveFeed): void {
   const towns: Town[] = (chart?.x ?? []).map((code, i) => ({ code: String(code), open: values[i] ?? 0 }));
   towns.sort((a, b) => b.open - a.open || a.code.localeCompare(b.code));
   scale = roundScale(towns[0]?.open ?? 0, scale);
-  const rowHeight = list.firstElementChild?.clientHeight || 40;
   syncList(
     list,
-    towns.slice(0, Math.max(1, Math.floor(list.clientHeight / rowHeight))),
+    towns.slice(0, fitRows(list)),
     (town) => town.code,
     () => make("li", "town", makePart("name"), makePart("bar", "bar"), makePart("open")),
     (row, town) => {

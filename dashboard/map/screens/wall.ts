@@ -1,12 +1,12 @@
 // The wall: everything on it is changed in place by the live feed; nothing is drawn for nothing.
 
-import { createCards } from "../cards.ts";
-import { createCountyMap } from "../map.ts";
+import { createCards } from "../card.ts";
+import { createCountyMap } from "../county_map.ts";
 import { followLive } from "../live.ts";
 import { followCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
-import { followLayers } from "./layers.ts";
+import { chooseLayers, followLayers } from "./layers.ts";
 import { openPage } from "./page.ts";
 import { drawStream, pulseSevere } from "./stream.ts";
 import { drawTowns } from "./towns.ts";
@@ -35,12 +35,8 @@ export async function start(root: HTMLElement): Promise<void> {
 
   const container = page.slot("map");
   if (!container) return;
-  const map = await createCountyMap(container, {
-    county: page.county,
-    lang: page.lang,
-    feed,
-    layers: page.county.layers,
-  });
-  createCards(map, { lang: page.lang });
-  followLayers(page, map);
+  const layers = chooseLayers(page);
+  const map = await createCountyMap(container, { county: { ...page.county, layers }, lang: page.lang, feed, layers });
+  createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
+  followLayers(page, map, layers);
 }

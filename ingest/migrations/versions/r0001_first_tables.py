@@ -77,15 +77,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", name="pk_cases"),
     )
     op.create_index("ix_cases_changed_at", "cases", ["changed_at"], unique=False)
-    op.create_index("ix_cases_closed_at", "cases", ["closed_at"], unique=False)
-    op.create_index(
-        "ix_cases_open_cell",
-        "cases",
-        ["cell_code"],
-        unique=False,
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
-    )
+    op.create_index("ix_cases_closed_at_cell_code", "cases", ["closed_at", "cell_code"], unique=False)
     op.create_index("ix_cases_reported_at", "cases", ["reported_at"], unique=False)
     op.create_table(
         "counters",

@@ -1,0 +1,113 @@
+"""`python -m dashboard serve | live`: the web process, and the hub alone as a process behind the same origin."""
+
+import argparse
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine
+
+from dashboard.api import make_live_router
+from dashboard.live import Hub
+from geo.builtin import provide_demo
+from geo.county import County, PackError, load_county
+from ingest.settings import SettingError, Settings, read_settings
+from ingest.store import name_database, open_database
+from ingest.supervisor import EXIT_HOPELESS
+
+STOP_WITHIN_S = 5
+EXIT_FAULT = 1
+
+log = logging.getLogger("dashboard")
+
+
+class HubServer(uvicorn.Server):
+    """A server that lets viewers go before it waits for open answers, and stops when its hub fails."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub):
+        super().__init__(config)
+        self._hub = hub
+        self.failed = False
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End every live stream, then stop."""
+        self._hub.release()
+        await super().shutdown(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and begin to watch the hub."""
+        await super().startup(sockets)
+        self._watch = asyncio.create_task(self._watch_hub())
+
+    async def _watch_hub(self) -> None:
+        # Ours to end with: a screen that is served but never changes would be worse than one that is away.
+        fault = await self._hub.wait_for_fault()
+        log.error("the live hub failed", exc_info=fault)
+        self.failed = self.should_exit = True
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve until SIGTERM or Ctrl-C; 0 after a clean stop, 2 with one line for what cannot start."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    parser = argparse.ArgumentParser(prog="python -m dashboard", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="the screens, the web API and the live stream")
+    live = commands.add_parser("live", help="the live stream alone: /live, /health and /metrics")
+    live.add_argument("--port", type=int, help="instead of WEB_PORT, where the screens are")
+    arguments = parser.parse_args(words)
+    try:
+        settings = read_settings()
+        if settings.redis_url is None:
+            raise SettingError("REDIS_URL is not set; python app.py starts everything, a server included")
+        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        port = getattr(arguments, "port", None) or settings.web_port
+        with socket.create_server((settings.web_host, port)) as listener:
+            return serve(settings, county, listener, live_only=arguments.command == "live")
+    except (SettingError, PackError) as reason:
+        print(f"county-brain: {reason}", file=sys.stderr)
+    except OSError as reason:
+        print(f"county-brain: WEB_PORT on {settings.web_host} cannot be used: {reason.strerror}", file=sys.stderr)
+    return EXIT_HOPELESS
+
+
+def serve(settings: Settings, county: County, listener: socket.socket, live_only: bool = False) -> int:
+    """Serve on an open socket until told to stop; return the exit code."""
+    assert settings.redis_url is not None
+    database_url = name_database(settings)
+    hub = Hub(county, settings.redis_url, database_url, settings.partitions)
+    engine = open_database(database_url, read_only=True)
+    app = _make_live_app(hub, engine) if live_only else _make_full_app(settings, county, hub, engine)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        ws="none",
+    )
+    server = HubServer(config, hub)
+    server.run(sockets=[listener])
+    engine.dispose()
+    return EXIT_FAULT if server.failed else 0
+
+
+def _make_live_app(hub: Hub, engine: Engine) -> FastAPI:
+    app = FastAPI(title="County Brain: live", openapi_url=None)
+    app.include_router(make_live_router(hub, engine))
+    return app
+
+
+def _make_full_app(settings: Settings, county: County, hub: Hub, engine: Engine) -> FastAPI:
+    # Imported here: the hub alone needs neither Dash nor Plotly.
+    from dashboard.factory import make_app
+
+    return make_app(settings, county, hub, engine)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

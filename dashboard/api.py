@@ -1,0 +1,211 @@
+"""The web API: live stream, county, geometry, cards, cases, surroundings, health; every endpoint is a coroutine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard.descriptions import describe_card, describe_case, describe_county, describe_file
+from dashboard.geometry import PARTS, PreparedPart, prepare_geometry
+from dashboard.health import check_health, list_feed_ages, list_feed_metrics, list_metrics
+from dashboard.live import Hub
+from dashboard.nearby import find_neighbours
+from dashboard.queue import Filters, find_cases
+from dashboard.viewers import make_live_response
+from geo.county import County
+from ingest.answers import CaseFile, Reporter
+from ingest.history import read_case, read_reporters
+from ingest.stream import AsyncStreams, connect_async
+from ingest.tables import as_ms
+from layers import LAYERS
+from layers.contract import Card, View
+from layers.state import LiveState
+
+FOREVER = "public, max-age=31536000, immutable"
+MOST_ROWS = 1000
+
+Lang = Literal["zh", "en"]
+T = TypeVar("T")
+
+
+class JsonResponse(Response):
+    """A struct or dictionary as JSON, never cached: everything here is live."""
+
+    media_type = "application/json"
+
+    def __init__(self, content: Any, status_code: int = 200):
+        super().__init__(msgspec.json.encode(content), status_code, {"Cache-Control": "no-store"})
+
+
+def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
+    """Return every route but the pages'; its lifespan starts and stops the hub.
+
+    engine: for reading SQL; it stays the caller's.
+    """
+    router = make_live_router(hub, engine)
+    _add_county(router, county)
+    _add_geometry(router, county)
+    _add_cards(router, hub)
+    _add_cases(router, hub, county, engine)
+    return router
+
+
+def make_live_router(hub: Hub, engine: Engine) -> APIRouter:
+    """Return `/live`, `/health` and `/metrics`: all that a process with nothing but the hub serves."""
+    client = connect_async(hub.redis_url)
+    streams = AsyncStreams(client, hub.partitions)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        await hub.start()
+        yield
+        await hub.stop()
+        await client.aclose()
+
+    router = APIRouter(lifespan=lifespan)
+
+    @router.get("/live", response_class=Response, summary="Server-sent events: a snapshot, then deltas")
+    async def live(request: Request, last: str | None = None) -> Response:
+        return make_live_response(hub, request)
+
+    @router.get("/health", response_class=JsonResponse, summary="How every part is")
+    async def health() -> Response:
+        answer = await check_health(hub, streams, engine)
+        return JsonResponse(answer, 503 if answer.status == "down" else 200)
+
+    @router.get("/metrics", response_class=Response, summary="The same for Prometheus")
+    async def metrics() -> Response:
+        lines = [*list_metrics(hub), *list_feed_metrics(await list_feed_ages(hub))]
+        return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def _add_county(router: APIRouter, county: County) -> None:
+    described = describe_county(county)
+
+    @router.get("/api/county", response_class=JsonResponse, summary="What the county is and what its layers are")
+    async def read_county() -> Response:
+        return JsonResponse(described)
+
+
+def _add_geometry(router: APIRouter, county: County) -> None:
+    prepare = _once(partial(prepare_geometry, county))
+
+    @router.get(
+        "/api/geometry/{revision}/{what}",
+        response_class=Response,
+        summary="GeoJSON with feature ids, for ever the same for a revision",
+    )
+    async def read_geometry(request: Request, revision: str, what: str) -> Response:
+        if revision != county.revision:
+            raise HTTPException(404, f"the county's revision is {county.revision}")
+        part = (await prepare()).get(what)
+        if part is None:
+            raise HTTPException(
+                404, f"the pack has no {what}" if what in PARTS else f"no such part; one of {', '.join(PARTS)}"
+            )
+        return _answer_part(request, part)
+
+
+def _answer_part(request: Request, part: PreparedPart) -> Response:
+    headers = {"Cache-Control": FOREVER, "ETag": part.etag, "Vary": "Accept-Encoding"}
+    if part.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    compressed = "gzip" in request.headers.get("accept-encoding", "")
+    if compressed:
+        headers["Content-Encoding"] = "gzip"
+    return Response(part.compressed if compressed else part.plain, headers=headers, media_type="application/geo+json")
+
+
+def _add_cards(router: APIRouter, hub: Hub) -> None:
+    @router.get("/api/explain/{layer}/{feature_id}", response_class=JsonResponse, summary="The card of one feature")
+    async def explain(layer: str, feature_id: int, lang: Lang = "zh") -> Response:
+        if layer not in LAYERS:
+            raise HTTPException(404, f"no such layer; one of {', '.join(LAYERS)}")
+
+        def make_card(state: LiveState) -> Card | None:
+            chosen = LAYERS[layer]
+            frame = chosen.compute(state, View(state.as_of, frozenset([feature_id])))
+            return chosen.explain(frame, feature_id) if feature_id in frame.ids else None
+
+        card = await hub.ask(make_card)
+        if card is None:
+            raise HTTPException(404, f"layer {layer} has no feature {feature_id}")
+        return JsonResponse(describe_card(card, lang))
+
+    @router.get("/api/nearby", response_class=JsonResponse, summary="Assets, workers and open cases around a point")
+    async def nearby(
+        lon: Annotated[float, Query(ge=-180, le=180)],
+        lat: Annotated[float, Query(ge=-90, le=90)],
+        radius_m: Annotated[float, Query(gt=0, le=20_000)] = 500,
+    ) -> Response:
+        return JsonResponse(await hub.ask(partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
+
+
+def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> None:
+    limits = {code: row.limit_hours for code, row in county.categories.items() if row.limit_hours}
+
+    @router.get("/api/cases", response_class=JsonResponse, summary="Open cases, the most urgent first")
+    async def list_cases(
+        area: Annotated[list[str], Query(description="beginnings of a cell's code")] = [],  # noqa: B006 - FastAPI copies it
+        category: Annotated[list[str], Query()] = [],  # noqa: B006
+        severity: Annotated[list[int], Query()] = [],  # noqa: B006
+        state: Annotated[list[str], Query()] = [],  # noqa: B006
+        channel: Annotated[list[str], Query()] = [],  # noqa: B006
+        text: str = "",
+        since: datetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 100,
+        offset: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        if since is not None and since.tzinfo is None:
+            raise HTTPException(422, "since needs a time zone, as in 2026-11-21T08:00:00+08:00")
+        filters = Filters(
+            areas=frozenset(area),
+            categories=frozenset(category),
+            severities=frozenset(severity),
+            states=frozenset(state),
+            channels=frozenset(channel),
+            text=text,
+            since_ms=0 if since is None else as_ms(since),
+        )
+
+        def look(live: LiveState) -> dict[str, Any]:
+            page = find_cases(live, filters, limits, live.now_ms, offset + limit)
+            rows = [describe_case(case, limits) for case in page.cases[offset:]]
+            return {"total": page.matching, "open": page.open, "limit": limit, "offset": offset, "cases": rows}
+
+        return JsonResponse(await hub.ask(look))
+
+    @router.get("/api/cases/{case_id}", response_class=JsonResponse, summary="One case with its timeline")
+    async def read_one(case_id: str, lang: Lang = "zh") -> Response:
+        def read() -> tuple[CaseFile | None, list[Reporter]]:
+            file = read_case(engine, case_id)
+            return file, read_reporters(engine, case_id) if file else []
+
+        try:
+            file, reporters = await asyncio.to_thread(read)
+        except SQLAlchemyError:
+            raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
+        if file is None:
+            raise HTTPException(404, "no such case has been recorded")
+        return JsonResponse(describe_file(file, reporters, county, lang))
+
+
+def _once(make: Callable[[], T]) -> Callable[[], Any]:
+    """Return a coroutine function that makes something in a thread at its first call and keeps it."""
+    work: list[asyncio.Task[T]] = []
+
+    async def get() -> T:
+        if not work or (work[0].done() and work[0].exception()):
+            work[:] = [asyncio.create_task(asyncio.to_thread(make))]
+        return await asyncio.shield(work[0])
+
+    return get

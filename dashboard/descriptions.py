@@ -1,0 +1,164 @@
+"""What the web API says of things: plain dictionaries; times are epoch seconds, persons are masked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cases.flow import Step, fold
+from dashboard.masking import mask_name, mask_phone, mask_text
+from geo.county import LEVELS, County
+from ingest.answers import CaseAction, CaseFile, Reporter
+from ingest.case_state import REPORT
+from ingest.tables import as_ms
+from layers import LAYERS
+from layers.contract import Card, Spec, Title
+from layers.things import Case
+
+
+def describe_county(county: County) -> dict[str, Any]:
+    """Return what `/api/county` says."""
+    counts = county.areas["level"].value_counts()
+    return {
+        "name": {"zh": county.name.zh, "en": county.name.en},
+        "code": county.code,
+        "bbox": county.bbox,
+        "counts": {level: int(counts.get(level, 0)) for level in LEVELS},
+        "revision": county.revision,
+        "time_zone": county.time_zone.key,
+        "fictional": county.fictional,
+        "clock_anchor": county.clock_anchor,
+        "heat_window_hours": county.heat_window.total_seconds() / 3600,
+        "categories": [
+            {
+                "code": row.code,
+                "zh": row.zh,
+                "en": row.en,
+                "group": {"zh": row.group.zh, "en": row.group.en},
+                "platform": row.platform,
+                "limit_hours": row.limit_hours,
+                "source": row.limit_source or row.source,
+                "verified": row.verified,
+            }
+            for row in county.categories.values()
+        ],
+        "units": [{"code": row.code, "zh": row.zh, "en": row.en} for row in county.units.values()],
+        "feeds": [
+            {
+                "key": row.key,
+                "zh": row.name.zh,
+                "en": row.name.en,
+                "unit": row.unit,
+                "stale_after_s": row.stale_after.total_seconds(),
+            }
+            for row in county.feeds.values()
+        ],
+        "layers": [_describe_spec(layer.spec) for layer in LAYERS.values()],
+    }
+
+
+def describe_card(card: Card, lang: str) -> dict[str, Any]:
+    """Return a card in one language."""
+    return {
+        "title": _say(card.title, lang),
+        "place": None if card.place is None else _say(card.place, lang),
+        "facts": [
+            {
+                "label": _say(fact.label, lang),
+                "value": _say(fact.value, lang),
+                "at": None if fact.at is None else int(fact.at.timestamp()),
+                "tone": fact.tone,
+            }
+            for fact in card.facts
+        ],
+    }
+
+
+def describe_case(case: Case, limits: Mapping[str, float]) -> dict[str, Any]:
+    """Return one row of the queue; `due_at` counts every hour of the limit, working or not."""
+    hours = limits.get(case.category)
+    return {
+        "id": case.id,
+        "case_id": case.case_id,
+        "category": case.category,
+        "severity": case.severity,
+        "state": case.state.state,
+        "unit": case.state.unit,
+        "channel": case.channel,
+        "cell": case.cell,
+        "lon": case.lon,
+        "lat": case.lat,
+        "reported_at": case.reported_ms // 1000,
+        "due_at": None if hours is None else case.reported_ms // 1000 + int(hours * 3600),
+    }
+
+
+def describe_file(file: CaseFile, reporters: Sequence[Reporter], county: County, lang: str) -> dict[str, Any]:
+    """Return all that may be shown of one case: free text and reporter masked, who acted left out."""
+    case = file.case
+    steps = [Step(as_ms(row.at), row.id, row.action, row.unit) for row in file.actions if row.action != REPORT]
+    state = fold(steps)
+    reporter = reporters[0] if reporters else None
+    return {
+        "case_id": case.case_id,
+        "category": case.category,
+        "severity": case.severity,
+        "state": state.state,
+        "channel": case.channel,
+        "title": mask_text(case.title),
+        "description": mask_text(file.description),
+        "people": case.people,
+        "unit": _name_unit(county, state.unit, lang),
+        "reporter": reporter and {"name": mask_name(reporter.name), "phone": mask_phone(reporter.phone)},
+        "media": len(file.media),
+        "cell": _find_cell(county, case.cell_code),
+        "cell_code": case.cell_code,
+        "lon": case.lon,
+        "lat": case.lat,
+        "reported_at": int(case.reported_at.timestamp()),
+        "received_at": int(case.received_at.timestamp()),
+        "closed_at": None if case.closed_at is None else int(case.closed_at.timestamp()),
+        "origin": case.origin,
+        "actions": [_describe_action(action, county, lang) for action in file.actions],
+    }
+
+
+def _describe_action(action: CaseAction, county: County, lang: str) -> dict[str, Any]:
+    return {
+        "action": action.action,
+        "unit": _name_unit(county, action.unit, lang),
+        "at": int(action.at.timestamp()),
+        "note": mask_text(action.note),
+    }
+
+
+def _describe_spec(spec: Spec) -> dict[str, Any]:
+    return {
+        "key": spec.key,
+        "title": {"zh": spec.title.zh, "en": spec.title.en},
+        "geometry": spec.geometry,
+        "feed": spec.feed,
+        "unit": {"zh": spec.unit.zh, "en": spec.unit.en},
+        "stale_after_s": spec.stale_after.total_seconds(),
+        "legend": [
+            {"lowest": step.lowest, "colour": step.colour, "zh": step.zh, "en": step.en} for step in spec.legend
+        ],
+        "kinds": spec.kinds,
+        "marks": spec.marks,
+        "shown": spec.shown,
+    }
+
+
+def _name_unit(county: County, code: str | None, lang: str) -> str | None:
+    unit = county.units.get(code or "")
+    if unit is None:
+        return code
+    return unit.en if lang == "en" else unit.zh
+
+
+def _find_cell(county: County, code: str | None) -> int | None:
+    if code is None or code not in county.cells.index:
+        return None
+    return int(county.cells.index.get_loc(code))
+
+
+def _say(title: Title, lang: str) -> str:
+    return title.en if lang == "en" else title.zh

@@ -1,0 +1,265 @@
+"""What the screens have been told, and the next thing to tell them: the wire format of `/live`.
+
+`Screen` remembers what was sent last for every feature, so a delta holds only what looks different, and a
+snapshot is exactly the sum of the deltas before it. The format is in `docs/architecture.md`.
+"""
+
+import heapq
+import logging
+import zlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from dashboard.figures import Figures
+from dashboard.ring import Frame, FrameId
+from layers import LAYERS
+from layers.contract import Layer, Paint, Spec, View
+from layers.places import Asset
+from layers.state import LiveState
+from layers.things import Case, Changes
+
+CASES_IN_SNAPSHOT = 60
+FIGURES_EVERY_MS = 1000
+CHARTS_EVERY_MS = 5000
+DECIMALS = 5  # of degrees: about a metre
+# Deflate blocks that each end on a byte and refer to nothing before them may follow each other in any order,
+# so all viewers share one compression of each frame; this begins their gzip stream.
+GZIP_START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+Row = tuple[float | None, int, float | None, float | None]  # value, mark, lon, lat
+Message = dict[str, Any]
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+def encode_frame(id: FrameId, event: str, message: Message) -> Frame:
+    """Return a message as a server-sent event, plain and compressed."""
+    text = b"id: %s\nevent: %s\ndata: %s\n\n" % (str(id).encode(), event.encode(), msgspec.json.encode(message))
+    return Frame(id, text, deflate(text))
+
+
+def deflate(text: bytes) -> bytes:
+    """Return one deflate block of its own."""
+    press = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return press.compress(text) + press.flush(zlib.Z_FULL_FLUSH)
+
+
+class Painted:
+    """One layer as the screens show it."""
+
+    def __init__(self, layer: Layer):
+        self.layer = layer
+        self.rows: dict[int, Row] = {}
+        self.unavailable: str | None = None
+        self._complete = False
+
+    def repaint(self, state: LiveState, changes: Changes) -> Message | None:
+        """Return the columns of what looks different now, or None."""
+        only = self._only(state, changes)
+        if only is not None and not only:
+            return None
+        known, complete = self.unavailable, state.newest_at(self.spec.feed) is not None
+        paint = self._try(lambda: self.layer.draw(self.layer.compute(state, View(state.as_of, only))))
+        if paint is None:
+            return None if known == self.unavailable else self._encode([], [])
+        self._complete = complete
+        return self._take(paint, only)
+
+    def measure(self, state: LiveState) -> float | None:
+        """Return the layer's headline value; None if it has none or fails."""
+        headline = self._try(lambda: self.layer.headline(self.layer.compute(state, View(state.as_of))))
+        return None if headline is None else headline.value
+
+    def columns(self) -> Message:
+        """Return the layer as a snapshot tells it."""
+        return self._encode(list(self.rows.items()), [])
+
+    @property
+    def spec(self) -> Spec:
+        """The layer's spec."""
+        return self.layer.spec
+
+    def _only(self, state: LiveState, changes: Changes) -> frozenset[int] | None:
+        """Return what to compute; None, everything, until the feed was heard and after a failure."""
+        features = changes.cells if self.spec.geometry == "cell" else changes.features.get(self.spec.feed, set())
+        if self._complete or not (features or not self.rows):
+            return frozenset(features)
+        return None
+
+    def _try(self, work: Callable[[], T]) -> T | None:
+        """Return what the layer's code makes, or None and a reason in `unavailable`.
+
+        Layers are plug-ins: one that fails is shown as unavailable, and the rest goes on.
+        """
+        try:
+            return work()
+        except Exception as error:  # the one broad one: its fault must not spread
+            if self.unavailable != type(error).__name__:
+                log.exception("layer %s failed", self.spec.key)
+            self.unavailable = type(error).__name__
+            self._complete = False
+            return None
+
+    def _take(self, paint: Paint, only: frozenset[int] | None) -> Message | None:
+        rows = dict(zip(paint.ids, _rows(paint), strict=True))
+        changed = [(feature, row) for feature, row in rows.items() if self.rows.get(feature) != row]
+        asked = self.rows.keys() if only is None else only & self.rows.keys()
+        gone = [*(feature for feature in asked if feature not in rows), *paint.gone]
+        self.rows.update(changed)
+        for feature in gone:
+            self.rows.pop(feature, None)
+        recovered = self.unavailable is not None
+        self.unavailable = None
+        return self._encode(changed, gone, recovered) if changed or gone or recovered else None
+
+    def _encode(self, rows: list[tuple[int, Row]], gone: list[int], recovered: bool = False) -> Message:
+        columns: Message = {"ids": [id for id, _ in rows], "values": [row[0] for _, row in rows]}
+        if self.spec.geometry == "point":
+            columns |= {"lon": [row[2] for _, row in rows], "lat": [row[3] for _, row in rows]}
+        elif any(row[1] for _, row in rows) or len(self.spec.marks) > 1:
+            columns["marks"] = [row[1] for _, row in rows]
+        if gone:
+            columns["gone"] = gone
+        if self.unavailable or recovered:
+            columns["unavailable"] = self.unavailable
+        return columns
+
+
+class Screen:
+    """Everything that the screens show, kept in step with a live state."""
+
+    def __init__(self, state: LiveState, revision: str):
+        self._state = state
+        self._revision = revision
+        self._layers = {key: Painted(layer) for key, layer in LAYERS.items()}
+        self._figures = Figures(state)
+        self._sent: Message = {}
+        self._feeds: dict[str, Message] = {}
+        self._waiting_feeds: set[str] = set()
+        self._figures_ms = 0
+        self._charts_ms = 0
+
+    def delta(self, stream: str) -> Message:
+        """Return what changed since the last delta, without `seq`; empty if nothing did.
+
+        stream: `ok` or `away`, whether the hub hears the streams.
+        """
+        state = self._state
+        changes = state.take_changes()
+        message: Message = {}
+        layers = {
+            key: columns
+            for key, painted in self._layers.items()
+            if (columns := painted.repaint(state, changes)) is not None
+        }
+        if layers:
+            message["layers"] = layers
+        if changes.assets:
+            message["assets"] = [_describe_asset(asset) for asset in changes.assets.values()]
+        cases = [state.cases[id] for id in changes.features.get("cases", ()) if id in state.cases]
+        if cases:
+            message["cases"] = [_describe_case(case) for case in _newest(cases)]
+        self._waiting_feeds |= changes.features.keys()
+        message |= self._tell_figures() | self._tell_charts()
+        for name, value in (("origin", state.origin()), ("stream", stream)):
+            if self._sent.get(name) != value:
+                self._sent[name] = message[name] = value
+        return message
+
+    def snapshot(self) -> Message:
+        """Return everything that the deltas so far have told, without `seq`."""
+        state = self._state
+        return {
+            "revision": self._revision,
+            **self._sent,
+            "layers": {key: painted.columns() for key, painted in self._layers.items()},
+            "assets": [_describe_asset(asset) for asset in state.assets.values() if asset.announced],
+            "cases": [_describe_case(case) for case in _newest(state.cases.values())],
+            "feeds": list(self._feeds.values()),
+        }
+
+    def stamp(self, id: FrameId) -> Message:
+        """Return what every frame begins with."""
+        state = self._state
+        return {"seq": id.seq, "now": state.clock_ms // 1000, "as_of": state.newest_ms // 1000 or None}
+
+    def _tell_figures(self) -> Message:
+        """Return the figures and feeds that differ, at most once a second."""
+        state = self._state
+        if 0 <= state.clock_ms - self._figures_ms < FIGURES_EVERY_MS:
+            return {}
+        self._figures_ms = state.clock_ms
+        self._figures.refresh(self._waiting_feeds, lambda key: self._layers[key].measure(state))
+        self._waiting_feeds = set()
+        told: dict[str, Any] = self._sent.setdefault("figures", {})
+        figures = {key: figure for key, figure in self._figures.figures().items() if told.get(key) != figure}
+        told.update(figures)
+        feeds = {key: row for key, row in self._describe_feeds().items() if self._feeds.get(key) != row}
+        self._feeds.update(feeds)
+        return ({"figures": figures} if figures else {}) | ({"feeds": list(feeds.values())} if feeds else {})
+
+    def _tell_charts(self) -> Message:
+        """Return the charts that differ, at most every five seconds."""
+        if 0 <= self._state.clock_ms - self._charts_ms < CHARTS_EVERY_MS:
+            return {}
+        self._charts_ms = self._state.clock_ms
+        told: dict[str, Any] = self._sent.setdefault("charts", {})
+        charts = {key: chart for key, chart in self._figures.charts().items() if told.get(key) != chart}
+        told.update(charts)
+        return {"charts": charts} if charts else {}
+
+    def _describe_feeds(self) -> dict[str, Message]:
+        return {
+            key: {
+                "key": key,
+                "newest_at": None if feed.newest_ms is None else feed.newest_ms // 1000,
+                "heard_at": None if feed.heard_ms is None else feed.heard_ms // 1000,
+                "state": feed.state(self._state.clock_ms),
+                "origin": feed.origin(),
+                "received": feed.received,
+            }
+            for key, feed in self._state.feeds.items()
+        }
+
+
+def _rows(paint: Paint) -> list[Row]:
+    blank = [None] * len(paint.ids)
+    marks = paint.marks or [0] * len(paint.ids)
+    lon, lat = (
+        blank if degrees is None else [round(d, DECIMALS) for d in degrees] for degrees in (paint.lon, paint.lat)
+    )
+    return list(zip(paint.values, marks, lon, lat, strict=True))
+
+
+def _newest(cases: Any) -> list[Case]:
+    return heapq.nlargest(CASES_IN_SNAPSHOT, cases, key=lambda case: (case.reported_ms, case.id))
+
+
+def _describe_case(case: Case) -> Message:
+    return {
+        "id": case.id,
+        "case_id": case.case_id,
+        "category": case.category,
+        "severity": case.severity,
+        "state": case.state.state,
+        "channel": case.channel,
+        "cell": case.cell,
+        "lon": None if case.lon is None else round(case.lon, DECIMALS),
+        "lat": None if case.lat is None else round(case.lat, DECIMALS),
+        "reported_at": case.reported_ms // 1000,
+    }
+
+
+def _describe_asset(asset: Asset) -> Message:
+    return {
+        "id": asset.id,
+        "asset_id": asset.asset_id,
+        "kind": asset.kind,
+        "name": asset.name.zh,
+        "name_en": asset.name.en,
+        "lon": round(asset.lon, DECIMALS),
+        "lat": round(asset.lat, DECIMALS),
+    }

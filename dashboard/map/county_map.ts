@@ -1,0 +1,514 @@
+// The county's map: geometry once, then only id → value. Data never touches the camera and never re-adds a layer.
+
+import * as maplibre from "maplibre-gl";
+import { centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
+import { HeatBins } from "./heat.ts";
+import { drawHatch, drawMark, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
+import type { Feature, LiveFeed } from "./live.ts";
+import { SevereMarkers } from "./markers.ts";
+import {
+  chooseDrawing,
+  FONT_FAMILY,
+  type Look,
+  makeLayers,
+  makeStyle,
+  mapLayersOf,
+  markName,
+  pickable,
+  readHeat,
+  sourceOf,
+  trustedValue,
+} from "./style.ts";
+import { type CountyInfo, type Frame, type Lang, type LayerSpec, say } from "./wire.ts";
+
+/** What a person has clicked: a feature of a layer, and where on the ground. */
+export interface Pick {
+  layer: string;
+  id: number;
+  lon: number;
+  lat: number;
+}
+
+export type PickListener = (pick: Pick | null) => void;
+
+/** A legend, ready to be written in HTML. Colours are CSS colours, images data URLs. */
+export interface Legend {
+  key: string;
+  title: string;
+  unit: string;
+  kind: "steps" | "heat" | "severities";
+  classes: { lowest: number; colour: string; label: string }[];
+  marks: { name: string; image: string }[];
+}
+
+export interface CountyMapOptions {
+  county: CountyInfo;
+  lang: Lang;
+  feed: LiveFeed;
+  /** The layers to draw, by key or spec; whether each shows at first is said by its spec. */
+  layers: (string | LayerSpec)[];
+  /** Called with what was clicked, with null for a click beside everything. */
+  onPick?: PickListener;
+  /** Pixels to leave free around the county. */
+  padding?: number | maplibre.PaddingOptions;
+  /** Whether to draw a scale bar (on by default). */
+  scale?: boolean;
+}
+
+export interface CountyMap {
+  readonly container: HTMLElement;
+  readonly feed: LiveFeed;
+  readonly county: CountyInfo;
+  /** MapLibre's own map, for what only it can do. */
+  readonly maplibre: maplibre.Map;
+  /** When the last frame was drawn, in epoch milliseconds of this browser; null before the first. */
+  readonly lastDrawnAt: number | null;
+  setVisible(layer: string, visible: boolean): void;
+  isVisible(layer: string): boolean;
+  /** Outlines one feature in the accent colour; null takes the outline away. The camera stays. */
+  select(layer: string, id: number | null): void;
+  /** Moves the camera, because a person asked for it. */
+  focus(lon: number, lat: number, zoom?: number): void;
+  /** Shows the whole county again, and keeps it fitted when the window changes. */
+  home(): void;
+  /** Calls back on every click, besides `onPick`; returns how to stop. */
+  subscribePicks(listener: PickListener): () => void;
+  /** Where a feature is, if the map knows. */
+  locate(layer: string, id: number): LonLat | null;
+  legendFor(layer: string): Legend | null;
+  destroy(): void;
+}
+
+/** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
+const FLUSH_EVERY_MS = 250;
+/** How near to a dot a finger or a mouse must be, in pixels. */
+const PICK_MARGIN = 4;
+const FONTS_WAIT_MS = 3000;
+
+/** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live. */
+export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
+  maplibre.setWorkerUrl(new URL("./maplibre-gl-worker.js", import.meta.url).href);
+  const [geometry] = await Promise.all([fetchGeometry(options.county), waitForSize(container)]);
+  await loadFonts(geometry);
+  const map = new DrawnCounty(container, options, geometry);
+  window.countyBrain = { ...window.countyBrain, map };
+  return map;
+}
+
+class DrawnCounty implements CountyMap {
+  readonly container: HTMLElement;
+  readonly feed: LiveFeed;
+  readonly county: CountyInfo;
+  readonly maplibre: maplibre.Map;
+  lastDrawnAt: number | null = null;
+  private specs: Map<string, LayerSpec>;
+  private look: Look;
+  private tokens: Tokens;
+  private padding: number | maplibre.PaddingOptions;
+  private listeners = new Set<PickListener>();
+  private unsubscribe: () => void;
+  private dirty = new Map<string, Set<number>>();
+  private flushTimer: ReturnType<typeof setTimeout> | null = null;
+  private flushedAt = 0;
+  private ready = false;
+  private movedByHand = false;
+  private heat: HeatBins;
+  private markers: SevereMarkers;
+  private markersSettled = false;
+  private assetPlaces = new Map<number, LonLat>();
+  private marked = new Map<number, string>();
+  private pointIds = new Map<string, Set<number>>();
+
+  constructor(
+    parent: HTMLElement,
+    private options: CountyMapOptions,
+    private geometry: Geometry,
+  ) {
+    this.feed = options.feed;
+    this.county = options.county;
+    this.padding = options.padding ?? 24;
+    // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
+    this.container = document.createElement("div");
+    this.container.className = "county-map";
+    parent.append(this.container);
+    this.tokens = readTokens(parent);
+    this.specs = new Map(
+      chooseSpecs(options).map((spec) => [spec.key, { ...spec }]),
+    );
+    this.heat = new HeatBins(options.county.bbox);
+    for (const asset of geometry.assets.features) {
+      const place = centreOf(asset);
+      if (place) this.assetPlaces.set(Number(asset.id), place);
+    }
+    this.maplibre = new maplibre.Map({
+      container: this.container,
+      style: { version: 8, sources: {}, layers: [] },
+      bounds: options.county.bbox,
+      fitBoundsOptions: { padding: this.padding },
+      attributionControl: false,
+      dragRotate: false,
+      pitchWithRotate: false,
+      touchPitch: false,
+      renderWorldCopies: false,
+      fadeDuration: 0,
+      localIdeographFontFamily: `"${FONT_FAMILY}", "Noto Sans CJK SC", sans-serif`,
+      locale: options.lang === "zh" ? { "ScaleControl.Kilometers": "公里", "ScaleControl.Meters": "米", "Map.Title": "地图" } : {},
+    });
+    this.maplibre.touchZoomRotate.disableRotation();
+    this.maplibre.keyboard.disableRotation();
+    if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 160 }), "bottom-right");
+    this.look = this.makeLook();
+    this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
+      this.pick({ layer: "open_cases", id, lon, lat }),
+    );
+    if (this.specs.get("open_cases")?.shown === false) this.markers.setVisible(false);
+    this.start();
+    this.unsubscribe = this.feed.subscribe((frame) => this.hear(frame));
+  }
+
+  setVisible(layer: string, visible: boolean): void {
+    const spec = this.specs.get(layer);
+    if (!spec) return;
+    for (const name of mapLayersOf(spec))
+      this.maplibre.setLayoutProperty(name, "visibility", visible ? "visible" : "none");
+    if (chooseDrawing(spec) === "severities") this.markers.setVisible(visible);
+    spec.shown = visible;
+  }
+
+  isVisible(layer: string): boolean {
+    return this.specs.has(layer) && this.specs.get(layer)?.shown !== false;
+  }
+
+  select(layer: string, id: number | null): void {
+    const feature = id === null ? null : this.find(layer, id);
+    const features = feature ? [{ ...feature, properties: {} }] : [];
+    void this.source("selection").setData({ type: "FeatureCollection", features });
+  }
+
+  focus(lon: number, lat: number, zoom?: number): void {
+    this.movedByHand = true;
+    this.maplibre.easeTo({ center: [lon, lat], ...(zoom === undefined ? {} : { zoom }), duration: 300 });
+  }
+
+  home(): void {
+    this.movedByHand = false;
+    this.maplibre.fitBounds(this.county.bbox, { padding: this.padding, duration: 300 });
+  }
+
+  subscribePicks(listener: PickListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  locate(layer: string, id: number): LonLat | null {
+    const feature = this.find(layer, id);
+    return feature ? centreOf(feature) : null;
+  }
+
+  legendFor(layer: string): Legend | null {
+    const spec = this.specs.get(layer);
+    if (!spec) return null;
+    const drawing = chooseDrawing(spec);
+    const classes = drawing === "heat" ? readHeat(spec).classes : (spec.legend ?? []);
+    return {
+      key: spec.key,
+      title: say(spec.title, this.options.lang),
+      unit: say(spec.unit, this.options.lang),
+      kind: drawing === "heat" || drawing === "severities" ? drawing : "steps",
+      classes: classes.map((one) => ({ lowest: one.lowest, colour: one.colour, label: one[this.options.lang] })),
+      marks: (spec.marks ?? []).slice(1).map((name) => ({ name, image: showMark(name, this.tokens) })),
+    };
+  }
+
+  destroy(): void {
+    this.unsubscribe();
+    if (this.flushTimer) clearTimeout(this.flushTimer);
+    this.listeners.clear();
+    this.maplibre.remove();
+    this.container.remove();
+  }
+
+  private start(): void {
+    const { maplibre: map } = this;
+    // Fires again when the graphics context was lost and MapLibre has rebuilt the style: feature states are then gone.
+    map.on("style.load", () => this.reapply());
+    map.on("webglcontextlost", () => (this.ready = false));
+    map.on("render", () => (this.lastDrawnAt = Date.now()));
+    for (const gesture of ["wheel", "dragstart", "dblclick", "boxzoomstart", "touchmove"] as const)
+      map.on(gesture, () => (this.movedByHand = true));
+    map.getCanvas().addEventListener("keydown", () => (this.movedByHand = true));
+    map.on("resize", () => this.refit());
+    map.on("click", (event) => this.pick(this.pickAt(event.point, event.lngLat)));
+    map.on("mousemove", (event) => {
+      map.getCanvas().style.cursor = this.pickAt(event.point, event.lngLat) ? "pointer" : "";
+    });
+    map.setStyle(makeStyle(this.look), { diff: false });
+  }
+
+  private addImages(): void {
+    const marks = [...this.specs.values()].flatMap(({ marks }) => (marks ?? []).slice(1));
+    const images = [...new Set([...marks, "other"])].map((name) => [`mark-${name}`, drawMark(name, this.tokens)] as const);
+    for (const [name, pixels] of [...images, ["hatch", drawHatch(this.tokens.line)] as const])
+      if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
+  }
+
+  private makeLook(): Look {
+    const { county, lang } = this.options;
+    const fit = this.maplibre.cameraForBounds(county.bbox, { padding: this.padding });
+    return {
+      county,
+      lang,
+      geometry: this.geometry,
+      layers: [...this.specs.values()],
+      tokens: this.tokens,
+      fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
+      scale: Math.min(3, Math.max(0.75, window.innerHeight / 1080)),
+      sigmaKm: this.heat.sigmaKm,
+    };
+  }
+
+  /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
+  private refit(): void {
+    if (!this.movedByHand) this.maplibre.fitBounds(this.county.bbox, { padding: this.padding, duration: 0 });
+    const old = makeLayers(this.look);
+    this.look = this.makeLook();
+    if (this.ready) makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
+  }
+
+  private restyle(old: maplibre.LayerSpecification, layer: maplibre.LayerSpecification): void {
+    const { maplibre: map } = this;
+    for (const [name, value] of changes(old.paint, layer.paint)) map.setPaintProperty(layer.id, name as "fill-color", value as string);
+    for (const [name, value] of changes(old.layout, layer.layout)) map.setLayoutProperty(layer.id, name as "icon-size", value as number);
+    if ("filter" in layer && differs("filter" in old ? old.filter : null, layer.filter))
+      map.setFilter(layer.id, layer.filter);
+    if (old.minzoom !== layer.minzoom) map.setLayerZoomRange(layer.id, layer.minzoom ?? 0, layer.maxzoom ?? 24);
+  }
+
+  private hear(frame: Frame): void {
+    for (const [key, columns] of Object.entries(frame.layers ?? {})) {
+      if (!this.specs.has(key)) continue;
+      let ids = this.dirty.get(key);
+      if (!ids) this.dirty.set(key, (ids = new Set()));
+      for (const id of columns.ids) ids.add(id);
+      for (const id of columns.gone ?? []) ids.add(id);
+    }
+    if (this.dirty.size || frame.assets?.length) this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.flushTimer || !this.ready) return;
+    const wait = Math.max(0, this.flushedAt + FLUSH_EVERY_MS - performance.now());
+    this.flushTimer = setTimeout(() => this.flush(), wait);
+  }
+
+  /** Paints everything anew from the feed's state: after the start, and after a lost graphics context. */
+  private reapply(): void {
+    this.ready = true;
+    this.addImages();
+    for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
+    const spec = [...this.specs.values()].find((one) => chooseDrawing(one) === "heat");
+    if (spec) for (const [bin, sum] of this.heat.sums()) this.paint(spec, bin, sum);
+    this.schedule();
+  }
+
+  private flush(): void {
+    this.flushTimer = null;
+    if (!this.ready) return;
+    this.flushedAt = performance.now();
+    this.addAssets();
+    for (const [key, ids] of this.dirty) {
+      const spec = this.specs.get(key)!;
+      const features = this.feed.state.layers.get(key);
+      this.draw(spec, [...ids].map((id) => [id, features?.get(id) ?? null]));
+    }
+    this.dirty.clear();
+    this.markersSettled ||= this.feed.state.layers.has("open_cases");
+  }
+
+  private draw(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    switch (chooseDrawing(spec)) {
+      case "cells":
+        for (const [id, feature] of changed) this.paint(spec, id, feature?.value ?? null);
+        break;
+      case "assets":
+        this.drawAssets(spec, changed);
+        break;
+      case "heat":
+        this.drawHeat(spec, changed);
+        break;
+      case "severities":
+        this.drawMarkers(changed);
+        this.drawPoints(spec, changed);
+        break;
+      case "points":
+        this.drawPoints(spec, changed);
+    }
+  }
+
+  private paint(spec: LayerSpec, id: number, value: number | null): void {
+    this.maplibre.setFeatureState({ source: sourceOf(spec), id }, { [spec.key]: value });
+  }
+
+  private drawAssets(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    const diff = emptyDiff();
+    for (const [id, feature] of changed) {
+      this.paint(spec, id, feature ? trustedValue(spec, feature.value, feature.mark) : null);
+      const [old, mark] = [this.marked.get(id) ?? "", feature ? markName(spec, feature.mark) : ""];
+      const place = this.assetPlaces.get(id);
+      if (old === mark || !place) continue;
+      if (!mark) diff.remove.push(id);
+      else if (old) diff.update.push({ id, addOrUpdateProperties: [{ key: "mark", value: mark }] });
+      else diff.add.push(point(id, place, { layer: spec.key, mark }));
+      if (mark) this.marked.set(id, mark);
+      else this.marked.delete(id);
+    }
+    this.update("marks", diff);
+  }
+
+  private drawHeat(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    for (const [id, feature] of changed) {
+      if (feature && feature.lon !== null && feature.lat !== null)
+        this.heat.put(id, feature.lon, feature.lat, feature.value ?? 1);
+      else this.heat.drop(id);
+    }
+    const { added, sums } = this.heat.takeChanges();
+    this.update(sourceOf(spec), { ...emptyDiff(), add: added });
+    for (const [bin, sum] of sums) this.paint(spec, bin, sum);
+  }
+
+  private drawMarkers(changed: [number, Feature | null][]): void {
+    for (const [id, feature] of changed) {
+      if (feature && feature.lon !== null && feature.lat !== null)
+        this.markers.put(id, feature.value, feature.lon, feature.lat, this.markersSettled);
+      else this.markers.drop(id);
+    }
+  }
+
+  private drawPoints(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    let known = this.pointIds.get(spec.key);
+    if (!known) this.pointIds.set(spec.key, (known = new Set()));
+    const diff = emptyDiff();
+    for (const [id, feature] of changed) {
+      const place = feature && feature.lon !== null && feature.lat !== null ? ([feature.lon, feature.lat] as LonLat) : null;
+      if (place && known.has(id)) diff.update.push(moved(id, place, feature!));
+      else if (place) diff.add.push(point(id, place, { value: feature!.value, mark: feature!.mark }));
+      else if (known.has(id)) diff.remove.push(id);
+      if (place) known.add(id);
+      else known.delete(id);
+    }
+    this.update(sourceOf(spec), diff);
+  }
+
+  /** Adds the assets that are known only from events. */
+  private addAssets(): void {
+    if (this.feed.state.assets.size === 0) return;
+    const diff = emptyDiff();
+    for (const [id, { kind, name, name_en, lon, lat }] of this.feed.state.assets) {
+      if (this.assetPlaces.has(id)) continue;
+      this.assetPlaces.set(id, [lon, lat]);
+      const added = point(id, [lon, lat], { kind, name, name_en });
+      this.geometry.assets.features.push(added);
+      diff.add.push(added);
+    }
+    this.update("assets", diff);
+  }
+
+  private update(source: string, diff: ReturnType<typeof emptyDiff>): void {
+    if (diff.add.length + diff.update.length + diff.remove.length > 0) void this.source(source).updateData(diff);
+  }
+
+  private source(name: string): maplibre.GeoJSONSource {
+    return this.maplibre.getSource(name) as maplibre.GeoJSONSource;
+  }
+
+  private pick(pick: Pick | null): void {
+    this.options.onPick?.(pick);
+    for (const listener of this.listeners) listener(pick);
+  }
+
+  private pickAt({ x, y }: maplibre.Point, { lng, lat }: maplibre.LngLat): Pick | null {
+    if (!this.ready) return null;
+    const order = pickable(this.look.layers);
+    const box: [[number, number], [number, number]] = [
+      [x - PICK_MARGIN, y - PICK_MARGIN],
+      [x + PICK_MARGIN, y + PICK_MARGIN],
+    ];
+    const dots = order.filter(({ mapLayer }) => !mapLayer.endsWith("-fill")).map(({ mapLayer }) => mapLayer);
+    const cells = order.filter(({ mapLayer }) => mapLayer.endsWith("-fill")).map(({ mapLayer }) => mapLayer);
+    const [hit] = [
+      ...(dots.length ? this.maplibre.queryRenderedFeatures(box, { layers: dots }) : []),
+      ...(cells.length ? this.maplibre.queryRenderedFeatures([x, y], { layers: cells }) : []),
+    ];
+    if (!hit) return null;
+    const { layer } = order.find(({ mapLayer }) => mapLayer === hit.layer.id)!;
+    const place = hit.geometry.type === "Point" ? this.locate(layer, Number(hit.id)) : null;
+    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat };
+  }
+
+  private find(layer: string, id: number): GeoJSON.Feature | null {
+    const spec = this.specs.get(layer);
+    if (!spec) return null;
+    if (spec.geometry === "cell") return this.geometry.cells.features.find((cell) => cell.id === id) ?? null;
+    const feature = this.feed.state.layers.get(layer)?.get(id);
+    const place = spec.geometry === "asset" ? this.assetPlaces.get(id) : [feature?.lon, feature?.lat];
+    if (!place || place[0] == null || place[1] == null) return null;
+    return point(id, place as LonLat, {});
+  }
+}
+
+function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
+  const wanted = new Set(layers.map((layer) => (typeof layer === "string" ? layer : layer.key)));
+  return county.layers.filter(({ key }) => wanted.has(key));
+}
+
+interface Diff {
+  add: GeoJSON.Feature[];
+  update: maplibre.GeoJSONFeatureDiff[];
+  remove: number[];
+}
+
+function emptyDiff(): Diff {
+  return { add: [], update: [], remove: [] };
+}
+
+function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonProperties): GeoJSON.Feature {
+  return { type: "Feature", id, properties, geometry: { type: "Point", coordinates } };
+}
+
+function moved(id: number, coordinates: LonLat, { value, mark }: Feature): maplibre.GeoJSONFeatureDiff {
+  const properties = { value, mark };
+  return {
+    id,
+    newGeometry: { type: "Point", coordinates },
+    addOrUpdateProperties: Object.entries(properties).map(([key, value]) => ({ key, value })),
+  };
+}
+
+function changes(old: object | undefined, now: object | undefined): [string, unknown][] {
+  const before = (old ?? {}) as Record<string, unknown>;
+  return Object.entries(now ?? {}).filter(([name, value]) => differs(before[name], value));
+}
+
+function differs(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b);
+}
+
+/** Dash renders before the style sheets have settled: a map must not be born into an element of no size. */
+function waitForSize(element: HTMLElement): Promise<void> {
+  return new Promise((resolve) => {
+    const observer = new ResizeObserver(() => {
+      if (element.clientWidth === 0 || element.clientHeight === 0) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe(element);
+  });
+}
+
+/** MapLibre draws each name's glyphs once: with our font if it is there by then, else with the system's. */
+async function loadFonts(geometry: Geometry): Promise<void> {
+  const names = geometry.towns.features.map(({ properties }) => `${properties?.["name"]}${properties?.["name_en"] ?? ""}`);
+  const fonts = document.fonts.load(`16px "${FONT_FAMILY}"`, names.join(""));
+  const late = new Promise((resolve) => setTimeout(resolve, FONTS_WAIT_MS));
+  await Promise.race([fonts.catch(() => undefined), late]);
+}

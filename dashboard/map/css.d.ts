@@ -1,0 +1,2 @@
+// Style sheets are bundled by esbuild; for TypeScript they have no exports.
+declare module "*.css";

@@ -1,0 +1,43 @@
+// The entry of the bundle: finds the screen that Dash renders and starts it.
+//
+// How a page loads it: MapLibre 6 is an ES module with a worker of its own, so the bundle is one too, and Dash,
+// which includes every script of assets/ as a classic one, must leave the folder alone (`assets_path_ignore=["build"]`).
+// assets/loader.js, which Dash does include, brings in /assets/build/county-brain.css and county-brain.js.
+// A screen is any element with `data-screen="wall"`, "duty" or "briefing" ("map" is the map alone); its module
+// exports `start(root: HTMLElement)`. A page whose screen is replaced by another (Dash's navigation) starts the new one.
+
+import "@fontsource-variable/noto-sans-sc/index.css";
+import "maplibre-gl/dist/maplibre-gl.css";
+import "./map.css";
+import type { CountyMap } from "./county_map.ts";
+import type { LiveFeed } from "./live.ts";
+
+declare global {
+  interface Window {
+    /** What tests and a curious operator's console may look at. */
+    countyBrain?: { feed?: LiveFeed; map?: CountyMap };
+  }
+}
+
+type Screen = { start(root: HTMLElement): unknown };
+
+const screens: Record<string, () => Promise<Screen>> = {
+  wall: () => import("./screens/wall.ts"),
+  duty: () => import("./screens/duty.ts"),
+  briefing: () => import("./screens/briefing.ts"),
+  map: () => import("./bare.ts"),
+};
+
+const started = new WeakSet<Element>();
+
+async function startScreens(): Promise<void> {
+  for (const root of document.querySelectorAll<HTMLElement>("[data-screen]")) {
+    const load = screens[root.dataset["screen"] ?? ""];
+    if (!load || started.has(root)) continue;
+    started.add(root);
+    (await load()).start(root);
+  }
+}
+
+new MutationObserver(() => void startScreens()).observe(document.documentElement, { childList: true, subtree: true });
+void startScreens();

@@ -1,0 +1,78 @@
+// The duty desk: queue, map and drawer that follow each other; rows are filled by Dash, everything else here.
+
+import { createCountyMap, type CountyMap } from "../county_map.ts";
+import { followLive, type LiveFeed } from "../live.ts";
+import { Drawer } from "./drawer.ts";
+import { followHeader } from "./header.ts";
+import { followKeys } from "./keys.ts";
+import { openPage } from "./page.ts";
+import { openQueue, type Queue } from "./queue.ts";
+
+const LAYERS = ["grid", "open_cases", "smart_bins", "traffic", "staff"];
+const SHOWN = new Set(["open_cases"]);
+/** The queue is asked for again no more often than this, and at least this often because clocks run. */
+const REFRESH_AFTER_MS = 3000;
+const REFRESH_EVERY_MS = 30000;
+const CASE_ZOOM = 14;
+
+/** Starts the desk on the skeleton that Dash has rendered. */
+export async function start(root: HTMLElement): Promise<void> {
+  const feed = followLive("/live");
+  const page = await openPage(root);
+  followHeader(page, feed);
+  const drawer = new Drawer(page, feed);
+  const queue = await openQueue();
+  followCases(feed, queue);
+  const map = await drawMap();
+
+  queue.onSelect((row) => {
+    drawer.show(row?.case_id ?? null);
+    map?.select("open_cases", row?.id ?? null);
+    if (row && row.lon !== null && row.lat !== null && map && !isSeen(map, row.lon, row.lat)) map.focus(row.lon, row.lat);
+  });
+  followKeys(page, queue, {
+    open: () => {
+      const row = queue.selected();
+      if (row && row.lon !== null && row.lat !== null) map?.focus(row.lon, row.lat, CASE_ZOOM);
+      drawer.focus();
+    },
+    close: () => {
+      queue.select(null);
+      map?.home();
+    },
+  });
+
+  async function drawMap(): Promise<CountyMap | null> {
+    const container = page.slot("map");
+    if (!container) return null;
+    const layers = page.county.layers
+      .filter((spec) => LAYERS.includes(spec.key))
+      .map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
+    return createCountyMap(container, {
+      county: { ...page.county, layers },
+      lang: page.lang,
+      feed,
+      layers,
+      onPick: (pick) => {
+        if (pick?.layer === "open_cases") queue.select(pick.id);
+      },
+    });
+  }
+}
+
+/** Asks Dash for the queue again when cases have changed, a little later and all at once. */
+function followCases(feed: LiveFeed, queue: Queue): void {
+  let waiting: ReturnType<typeof setTimeout> | null = null;
+  feed.subscribe((frame, kind) => {
+    if (kind === "snapshot" || (kind === "delta" && (frame.cases?.length || frame.layers?.open_cases)))
+      waiting ??= setTimeout(() => {
+        waiting = null;
+        queue.refresh();
+      }, REFRESH_AFTER_MS);
+  });
+  setInterval(() => queue.refresh(), REFRESH_EVERY_MS);
+}
+
+function isSeen(map: CountyMap, lon: number, lat: number): boolean {
+  return map.maplibre.getBounds().contains([lon, lat]);
+}

@@ -1,0 +1,105 @@
+"""What is around a point: assets, workers and open cases, nearest first. Pure: no clock, no I/O."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from layers import LAYERS
+from layers.places import KIND_OF_FEED
+from layers.state import LiveState
+from layers.things import Sensed
+from layers.words import measure
+
+METRES_PER_DEGREE = 111_320.0
+MOST_NEIGHBOURS = 200
+FEED_OF_KIND = {kind: feed for feed, kind in KIND_OF_FEED.items()}
+LAYER_OF_FEED = {layer.spec.feed: layer.spec.key for layer in LAYERS.values() if layer.spec.geometry == "asset"}
+
+
+class Neighbour(msgspec.Struct, omit_defaults=True):
+    """One thing near a point: `kind` is an asset's kind, `worker` or `case`; `at` is epoch seconds."""
+
+    kind: str
+    id: int
+    distance_m: int
+    lon: float
+    lat: float
+    layer: str | None = None
+    name: str | None = None
+    name_en: str | None = None
+    value: dict[str, str] | None = None
+    at: int | None = None
+    category: str | None = None
+    severity: int | None = None
+    case_id: str | None = None
+
+
+def find_neighbours(state: LiveState, lon: float, lat: float, radius_m: float) -> list[Neighbour]:
+    """Return what lies within a radius of a point (degrees, WGS 84), nearest first."""
+    near: list[Neighbour] = []
+    for neighbour in _everything(state, lat, lon, radius_m):
+        if neighbour.distance_m <= radius_m:
+            near.append(neighbour)
+    near.sort(key=lambda neighbour: (neighbour.distance_m, neighbour.id))
+    return near[:MOST_NEIGHBOURS]
+
+
+def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> Iterator[Neighbour]:
+    """Yield what lies in the box around the circle, with its distance."""
+    metres_lon = METRES_PER_DEGREE * math.cos(math.radians(lat))
+    half_lat, half_lon = radius_m / METRES_PER_DEGREE, radius_m / max(metres_lon, 1.0)
+
+    def place(its_lon: float | None, its_lat: float | None) -> dict[str, Any] | None:
+        if its_lon is None or its_lat is None or abs(its_lon - lon) > half_lon or abs(its_lat - lat) > half_lat:
+            return None
+        away = math.hypot((its_lon - lon) * metres_lon, (its_lat - lat) * METRES_PER_DEGREE)
+        return {"distance_m": math.ceil(away), "lon": its_lon, "lat": its_lat}
+
+    for asset in state.assets.values():
+        where = place(asset.lon, asset.lat) if asset.kind != "grid_worker" else None
+        if where:
+            feed = FEED_OF_KIND.get(asset.kind, asset.kind)
+            reading = state.readings.get(feed, {}).get(asset.id)
+            yield Neighbour(
+                kind=asset.kind,
+                id=asset.id,
+                layer=LAYER_OF_FEED.get(feed),
+                name=asset.name.zh,
+                name_en=asset.name.en,
+                value=None if reading is None else _say_value(reading),
+                at=None if reading is None else reading.observed_ms // 1000,
+                **where,
+            )
+    for worker in state.workers.values():
+        where = place(worker.lon, worker.lat) if worker.on_duty else None
+        if where and not state.is_silent("workers", worker.at_ms):
+            yield Neighbour(
+                kind="worker", id=worker.id, layer="staff", name=worker.worker_id, at=worker.at_ms // 1000, **where
+            )
+    for case in state.cases.values():
+        where = place(case.lon, case.lat) if case.is_open else None
+        if where:
+            yield Neighbour(
+                kind="case",
+                id=case.id,
+                layer="open_cases",
+                category=case.category,
+                severity=case.severity,
+                case_id=case.case_id,
+                at=case.reported_ms // 1000,
+                **where,
+            )
+
+
+def _say_value(reading: Sensed) -> dict[str, str] | None:
+    """Return a reading's main value with its unit; None for feeds whose unit only the pack knows."""
+    scale, unit, digits = {
+        "waste": (100.0, "%", 0),
+        "traffic": (1.0, "km/h", 0),
+        "air": (1.0, "µg/m³ PM2.5", 0),
+        "water": (1.0, "mg/L CODMn", 1),
+    }.get(reading.feed, (1.0, "", 1))
+    said = measure(None if reading.value is None else reading.value * scale, unit, digits)
+    return {"zh": said.zh, "en": said.en}

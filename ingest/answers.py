@@ -1,0 +1,194 @@
+"""What `ingest.history` answers with: plain structs; every time is an aware UTC datetime."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from ingest.store import Watermark
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One case as it stands: its kept report, and where its actions have brought it.
+
+    (`source`, `event_id`) is the kept report; `closed_at` is None while the case is open. The free text of a
+    report is in `CaseFile`, the reporter in neither.
+    """
+
+    case_id: str
+    source: str
+    event_id: str
+    origin: str
+    category: str
+    title: str
+    severity: int
+    channel: str
+    people: int | None
+    lon: float | None
+    lat: float | None
+    cell_code: str | None
+    reported_at: datetime
+    received_at: datetime
+    last_action: str
+    last_action_at: datetime
+    last_unit: str | None
+    closed_at: datetime | None
+
+
+class CaseAction(msgspec.Struct, frozen=True, kw_only=True):
+    """One action of a case, its report included (`report`, without an actor).
+
+    `id` grows in the order of recording: it ranks actions of the same moment.
+    """
+
+    id: int
+    case_id: str
+    source: str
+    event_id: str
+    action: str
+    actor: str | None
+    unit: str | None
+    at: datetime
+    received_at: datetime
+    note: str | None
+    details: dict[str, Any]
+
+
+class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one case but its reporters; `actions` are in the order of `at`."""
+
+    case: Case
+    description: str | None
+    media: list[str]
+    actions: list[CaseAction]
+
+
+class CaseStep(msgspec.Struct, frozen=True):
+    """An action as far as a fold needs it; `order` ranks actions of the same moment."""
+
+    case_id: str
+    at: datetime
+    order: int
+    action: str
+    unit: str | None
+
+
+class LatestReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A reading that is the newest of its asset."""
+
+    feed: str
+    asset_id: str
+    observed_at: datetime
+    received_at: datetime
+    value: float | None
+    unit: str | None
+    lon: float | None
+    lat: float | None
+    cell_code: str | None
+    attributes: dict[str, Any]
+    origin: str
+
+
+class ReadingHour(msgspec.Struct, frozen=True):
+    """The values of one asset in the hour that begins at `hour_at`; `total` / `counted` is their mean."""
+
+    asset_id: str
+    hour_at: datetime
+    counted: int
+    total: float
+    lowest: float
+    highest: float
+    last_value: float
+    last_at: datetime
+
+
+class WorkerPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a grid worker was last."""
+
+    worker_id: str
+    at: datetime
+    received_at: datetime
+    lon: float | None
+    lat: float | None
+    cell_code: str | None
+    on_duty: bool
+    origin: str
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest state of an alarm; each time is that of the last such step, None if there was none."""
+
+    alarm_id: str
+    severity: int
+    subject: str
+    note: str | None
+    origin: str
+    changed_at: datetime
+    raised_at: datetime | None
+    acked_at: datetime | None
+    acked_by: str | None
+    cleared_at: datetime | None
+    cleared_by: str | None
+
+    @property
+    def state(self) -> Literal["raised", "acked", "cleared"]:
+        """What counts now: clearing or seeing an alarm ends with its being raised anew."""
+        if self.cleared_at and (self.raised_at is None or self.cleared_at >= self.raised_at):
+            return "cleared"
+        if self.acked_at and (self.raised_at is None or self.acked_at >= self.raised_at):
+            return "acked"
+        return "raised"
+
+
+class HourCount(msgspec.Struct, frozen=True):
+    """How many cases were reported, and how many closed, in the hour that begins at `hour_at`."""
+
+    hour_at: datetime
+    reported: int
+    closed: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """When the recorder was last alive, and how far behind the newest message it was."""
+
+    at: datetime
+    lag_ms: int
+
+
+class Reporter(msgspec.Struct, frozen=True):
+    """Who reported a case: personal data."""
+
+    name: str | None
+    phone: str | None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state at the watermarks: whoever follows the streams from there misses nothing and counts nothing twice.
+
+    `steps` are the actions (reports aside) of the cases in `cases`, and those whose report has not come yet.
+    """
+
+    watermarks: dict[int, Watermark]
+    cases: list[Case]
+    steps: list[CaseStep]
+    readings: list[LatestReading]
+    workers: list[WorkerPlace]
+    alarms: list[Alarm]
+    counters: dict[str, int]
+
+
+class CaseFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which cases to list; None leaves a question open.
+
+    `area` and `category` are the beginning of a cell code or class (so a town or a main class will do);
+    `reported_from` is inclusive, `reported_before` exclusive.
+    """
+
+    is_open: bool | None = None
+    area: str | None = None
+    category: str | None = None
+    severity: int | None = None
+    channel: str | None = None
+    unit: str | None = None
+    reported_from: datetime | None = None
+    reported_before: datetime | None = None

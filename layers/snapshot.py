@@ -1,0 +1,75 @@
+"""From what SQL remembers to the live state: the same fold as from records, fed with rows."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from cases.flow import Step
+from ingest.answers import Case as CaseRow
+from ingest.answers import LatestReading, ReadingHour, Snapshot, WorkerPlace
+from ingest.tables import as_ms
+from layers.places import feature_id
+from layers.state import LiveState
+from layers.things import Case, Sensed, Worker
+
+
+def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iterable[ReadingHour]]) -> None:
+    """Fold an SQL snapshot into an empty state; the streams are followed from the snapshot's watermarks.
+
+    hours: the roll-ups of the last two days by feed, for those feeds whose hours the state keeps.
+    """
+    for row in snapshot.cases:
+        state.hear("cases", as_ms(row.reported_at), as_ms(row.received_at), row.origin)
+        state.put_case(_make_case(state, row))
+    for step in snapshot.steps:
+        state.put_step(step.case_id, Step(as_ms(step.at), step.order, step.action, step.unit))
+    for reading in snapshot.readings:
+        _fold_reading(state, reading)
+    for worker in snapshot.workers:
+        _fold_worker(state, worker)
+    for feed, rows in hours.items():
+        for row_of_hour in rows:
+            asset = state.identify_asset(row_of_hour.asset_id)
+            state.hours[feed].put(asset, as_ms(row_of_hour.last_at), row_of_hour.last_value)
+    state.reopened_after_leaving = False  # the snapshot itself has every case that is open
+
+
+def find_newest(snapshot: Snapshot) -> datetime | None:
+    """Return the newest moment that a snapshot speaks of; None for an empty one."""
+    moments = [
+        *(case.reported_at for case in snapshot.cases),
+        *(step.at for step in snapshot.steps),
+        *(reading.observed_at for reading in snapshot.readings),
+        *(worker.at for worker in snapshot.workers),
+    ]
+    return max(moments, default=None)
+
+
+def _make_case(state: LiveState, row: CaseRow) -> Case:
+    return Case(
+        id=feature_id("case:" + row.case_id),
+        case_id=row.case_id,
+        category=row.category,
+        severity=min(max(row.severity, 1), 4),
+        channel=row.channel,
+        cell=state.find_cell(row.cell_code),
+        lon=row.lon,
+        lat=row.lat,
+        reported_ms=as_ms(row.reported_at),
+        origin=row.origin,
+        kept_by=(as_ms(row.received_at), row.source, row.event_id),
+    )
+
+
+def _fold_reading(state: LiveState, row: LatestReading) -> None:
+    observed_ms = as_ms(row.observed_at)
+    state.hear(row.feed, observed_ms, as_ms(row.received_at), row.origin)
+    name = str(row.attributes.get("name") or row.asset_id)
+    asset = state.find_asset(row.feed, row.asset_id, (observed_ms, row.lon, row.lat), name)
+    state.put_reading(Sensed(asset, row.feed, observed_ms, row.value, row.attributes))
+
+
+def _fold_worker(state: LiveState, row: WorkerPlace) -> None:
+    state.hear("workers", as_ms(row.at), as_ms(row.received_at), row.origin)
+    place = row.lon, row.lat, state.find_cell(row.cell_code)
+    identity = feature_id("worker:" + row.worker_id)
+    state.put_worker(Worker(identity, row.worker_id, as_ms(row.at), row.on_duty, *place))

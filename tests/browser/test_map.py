@@ -1,0 +1,301 @@
+"""The map and its live client in a real Chromium, against a made-up county that speaks the wire format."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.fixture_server import BBOX, PROJECT, FixtureHub, Json, RunningServer, make_app, make_county
+
+CELLS, BINS, DETECTORS, CASES = 400, 300, 60, 120
+
+WATCH_NODES = """() => {
+  window.removed = [];
+  const kept = ".severe, .map-card, .maplibregl-marker, canvas";
+  new MutationObserver((changes) => {
+    for (const { removedNodes } of changes)
+      for (const node of removedNodes)
+        if (node.nodeType === 1 && (node.matches(kept) || node.querySelector(kept)))
+          window.removed.push(node.className);
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+CAMERA = "() => { const m = countyBrain.map.maplibre; return [m.getCenter().toArray(), m.getZoom(), m.getBearing()] }"
+PAINTED = """([layer, source]) => Object.fromEntries([...Array(500).keys()].map(
+  (id) => [id, countyBrain.map.maplibre.getFeatureState({ source, id })[layer] ?? null]))"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    if not (PROJECT / "assets/build/county-brain.js").exists():
+        pytest.fail("assets/build is missing: npm ci && npm run build")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def hub() -> FixtureHub:
+    hub = FixtureHub()
+    hub.send(draw_state(random.Random(1)))
+    return hub
+
+
+@pytest.fixture
+def server(hub: FixtureHub) -> Iterator[RunningServer]:
+    running = RunningServer(make_app(make_county(CELLS, BINS, DETECTORS), hub))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def page(browser: Any, server: RunningServer) -> Iterator[Page]:
+    page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.errors = []
+    page.hosts = set()
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("request", lambda request: page.hosts.add(request.url))
+    page.goto(server.url)
+    page.wait_for_function("window.countyBrain?.map?.lastDrawnAt && countyBrain.map.maplibre.loaded()")
+    yield page
+    assert page.errors == []
+    own = (server.url + "/", "data:")
+    assert [url for url in page.hosts if not url.startswith(own)] == []
+    page.close()
+
+
+def draw_state(dice: random.Random) -> Json:
+    west, south, east, north = BBOX
+    cases = range(1000, 1000 + CASES)
+    lon = [dice.uniform(west, east) for _ in cases]
+    lat = [dice.uniform(south, north) for _ in cases]
+    bins, detectors = range(BINS), range(BINS, BINS + DETECTORS)
+    return {
+        "grid": {"ids": list(range(CELLS)), "values": [dice.randrange(9) for _ in range(CELLS)]},
+        "case_heatmap": {"ids": list(cases), "values": [1] * CASES, "lon": lon, "lat": lat},
+        "open_cases": {"ids": list(cases), "values": [dice.randint(1, 4) for _ in cases], "lon": lon, "lat": lat},
+        "smart_bins": {
+            "ids": list(bins),
+            "values": [dice.random() for _ in bins],
+            "marks": [dice.randrange(4) for _ in bins],
+        },
+        "traffic": {
+            "ids": list(detectors),
+            "values": [dice.uniform(5, 70) for _ in detectors],
+            "marks": [0] * DETECTORS,
+        },
+    }
+
+
+def wait_for_seq(page: Page, seq: int, timeout_s: float = 20) -> None:
+    page.wait_for_function(f"countyBrain.feed.state.seq === {seq}", timeout=timeout_s * 1000)
+
+
+def assert_painted(page: Page, hub: FixtureHub) -> None:
+    """Every cell, bin and detector on the map has the value that the hub has, and no other has one."""
+    for layer, source in (("grid", "cells"), ("smart_bins", "assets"), ("traffic", "assets")):
+        features = hub.layers.get(layer, {})
+        wanted = {str(i): _trusted(layer, features.get(i)) for i in range(500)}
+        page.wait_for_function(
+            f"([wanted, args]) => JSON.stringify(({PAINTED})(args)) === JSON.stringify(wanted)",
+            arg=[wanted, [layer, source]],
+            timeout=10_000,
+        )
+
+
+def assert_same_state(page: Page, hub: FixtureHub) -> None:
+    for layer, features in hub.layers.items():
+        values = page.evaluate(
+            f"Object.fromEntries([...countyBrain.feed.state.layers.get('{layer}')].map(([id, f]) => [id, f.value]))"
+        )
+        assert values == {str(i): one["values"] for i, one in features.items()}, layer
+
+
+def _trusted(layer: str, feature: Json | None) -> float | None:
+    names = {"smart_bins": ("", "full", "fault", "silent"), "traffic": ("", "fault"), "grid": ("",)}[layer]
+    distrusted = feature is None or names[feature.get("marks") or 0] in ("fault", "silent")
+    return None if distrusted else feature["values"]  # type: ignore[index]
+
+
+def open_card(page: Page, layer: str, feature_id: int) -> None:
+    """Click a feature where no other lies above it."""
+    page.evaluate(
+        """([layer, id]) => {
+          const map = countyBrain.map, [lon, lat] = map.locate(layer, id);
+          map.maplibre.jumpTo({ center: [lon, lat], zoom: 14.3 });
+        }""",
+        [layer, feature_id],
+    )
+    page.wait_for_function("countyBrain.map.maplibre.loaded()")
+    x, y = page.evaluate(
+        """([layer, id]) => {
+          const { x, y } = countyBrain.map.maplibre.project(countyBrain.map.locate(layer, id));
+          return [x, y];
+        }""",
+        [layer, feature_id],
+    )
+    page.mouse.click(x, y)
+    page.wait_for_selector(f".map-card[data-layer={layer}][data-id='{feature_id}'] dd span:has-text('.')")
+
+
+def test_updates_move_neither_camera_nor_card(page: Page, hub: FixtureHub) -> None:
+    dice = random.Random(2)
+    open_card(page, "traffic", BINS + 7)
+    camera, place = page.evaluate(CAMERA), page.locator(".map-card").bounding_box()
+    page.evaluate("window.card = document.querySelector('.map-card')")
+    page.evaluate(WATCH_NODES)
+    for _ in range(200):
+        cells = dice.sample(range(CELLS), 50)
+        sensor = [*dice.sample(range(BINS, BINS + DETECTORS), 20), BINS + 7]
+        wanderer = 1000 + dice.randrange(CASES)
+        old = hub.layers["open_cases"][wanderer]
+        hub.send(
+            {
+                "grid": {"ids": cells, "values": [dice.randrange(9) for _ in cells]},
+                "traffic": {"ids": sensor, "values": [dice.uniform(5, 70) for _ in sensor], "marks": [0] * len(sensor)},
+                "open_cases": {
+                    "ids": [wanderer],
+                    "values": [old["values"]],
+                    "lon": [old["lon"] + 0.001],
+                    "lat": [old["lat"]],
+                },
+            }
+        )
+        page.wait_for_timeout(10)
+    wait_for_seq(page, hub.seq)
+    assert_painted(page, hub)
+    last = hub.layers["traffic"][BINS + 7]["values"]
+    page.wait_for_function(f"document.querySelector('.map-card dd span').textContent === '{last}'")
+    assert page.evaluate("window.removed") == []
+    assert page.evaluate("document.querySelector('.map-card') === window.card")
+    assert page.evaluate(CAMERA) == camera
+    now = page.locator(".map-card").bounding_box()
+    assert now is not None and place is not None and (now["x"], now["y"]) == (place["x"], place["y"])
+
+
+def test_card_closes_by_escape_and_by_its_button(page: Page) -> None:
+    open_card(page, "traffic", BINS + 3)
+    page.keyboard.press("Escape")
+    assert page.locator(".map-card").count() == 0
+    open_card(page, "traffic", BINS + 3)
+    page.get_by_role("button", name="关闭").click()
+    assert page.locator(".map-card").count() == 0
+
+
+def test_snapshot_replaces_what_was_there(page: Page, hub: FixtureHub) -> None:
+    state = draw_state(random.Random(5))
+    kept = {
+        "grid": {"ids": [1, 2, 3], "values": [8, 7, 6]},
+        "open_cases": {name: column[:1] for name, column in state["open_cases"].items()} | {"values": [1]},
+        "smart_bins": {"ids": [4], "values": [0.5], "marks": [1]},
+    }
+    hub.restart(kept)
+    page.wait_for_function("countyBrain.feed.state.layers.get('grid').size === 3")
+    assert_painted(page, hub)
+    assert_same_state(page, hub)
+    page.wait_for_function("document.querySelectorAll('.severe').length === 1")
+    for source, left in (("points-open_cases", 1), ("marks", 1)):
+        page.wait_for_function(
+            f"countyBrain.map.maplibre.getSource('{source}').getData().then((d) => d.features.length === {left})"
+        )
+    assert page.evaluate("[...countyBrain.map.heat.sums().values()].reduce((a, b) => a + b, 0)") == 0
+
+
+def test_new_severe_case_gets_a_marker_that_pulses_once(page: Page, hub: FixtureHub) -> None:
+    severe = sum(one["values"] <= 2 for one in hub.layers["open_cases"].values())
+    page.wait_for_function(f"document.querySelectorAll('.severe').length === {severe}")
+    assert page.locator(".severe.is-new").count() == 0
+    hub.send({"open_cases": {"ids": [5000], "values": [1], "lon": [120.2], "lat": [29.7]}})
+    page.wait_for_selector(".severe-1.is-new[data-id='5000']")
+    page.wait_for_selector(".severe-1:not(.is-new)[data-id='5000']")
+    hub.send({"open_cases": {"ids": [], "values": [], "lon": [], "lat": [], "gone": [5000]}})
+    page.wait_for_selector(".severe[data-id='5000']", state="detached")
+
+
+def test_killed_server_comes_back_and_nothing_is_missing(page: Page, hub: FixtureHub, server: RunningServer) -> None:
+    dice = random.Random(3)
+    server.stop()
+    page.wait_for_function("countyBrain.feed.connection.state === 'lost'")
+    for _ in range(20):
+        cells = dice.sample(range(CELLS), 50)
+        hub.send({"grid": {"ids": cells, "values": [dice.randrange(9) for _ in cells], "gone": [cells[0] - 1]}})
+    page.wait_for_timeout(5000)
+    page.evaluate("() => { window.kinds = []; countyBrain.feed.subscribe((frame, kind) => kinds.push(kind)) }")
+    server.start()
+    wait_for_seq(page, hub.seq)
+    assert page.evaluate("countyBrain.feed.connection.state") == "live"
+    # Resumed, not begun anew: every missed delta came, and no snapshot.
+    kinds = page.evaluate("kinds")
+    assert kinds.count("delta") == 20 and "snapshot" not in kinds
+    assert_same_state(page, hub)
+    assert_painted(page, hub)
+
+
+def test_silent_stream_counts_as_lost_and_is_opened_again(page: Page, hub: FixtureHub) -> None:
+    hub.muted = True
+    hub.send({"grid": {"ids": [0], "values": [4]}})
+    page.wait_for_function("countyBrain.feed.connection.state === 'lost'", timeout=30_000)
+    hub.muted = False
+    wait_for_seq(page, hub.seq)
+    assert page.evaluate("countyBrain.feed.connection.state") == "live"
+    assert_painted(page, hub)
+
+
+def test_lost_graphics_context_is_restored_with_what_came_meanwhile(page: Page, hub: FixtureHub) -> None:
+    page.evaluate(
+        "window.lost = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context')"
+    )
+    page.evaluate("lost.loseContext()")
+    page.wait_for_function("!countyBrain.map.ready")
+    hub.send({"grid": {"ids": [0, 1], "values": [8, 0], "gone": [2]}})
+    wait_for_seq(page, hub.seq)
+    page.evaluate("lost.restoreContext()")
+    page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
+    assert_painted(page, hub)
+    hub.send(
+        {
+            "grid": {"ids": [3], "values": [8]},
+            "open_cases": {"ids": [6000], "values": [2], "lon": [120.3], "lat": [29.6]},
+        }
+    )
+    assert_painted(page, hub)
+    page.wait_for_selector(".severe-2[data-id='6000']")
+    drawn = page.evaluate("countyBrain.map.maplibre.queryRenderedFeatures({ layers: ['grid-fill'] }).length")
+    assert drawn >= CELLS
+
+
+def test_failing_listener_does_not_stop_the_others(page: Page, hub: FixtureHub) -> None:
+    page.evaluate(
+        """() => {
+          window.heard = 0;
+          countyBrain.feed.subscribe(() => { throw new Error("a broken panel") });
+          countyBrain.feed.subscribe(() => { heard += 1 });
+        }"""
+    )
+    seq = hub.send({"grid": {"ids": [9], "values": [7]}})
+    wait_for_seq(page, seq)
+    page.wait_for_function("heard >= 1")
+    assert_painted(page, hub)
+
+
+def test_resize_fits_the_county_until_a_person_moves_the_map(page: Page) -> None:
+    page.set_viewport_size({"width": 1600, "height": 1000})
+    page.wait_for_function("countyBrain.map.maplibre.getContainer().clientWidth === 1600")
+    page.wait_for_function(
+        """(() => {
+          const map = countyBrain.map.maplibre;
+          const fit = map.cameraForBounds(countyBrain.map.county.bbox, { padding: 24 });
+          return Math.abs(fit.zoom - map.getZoom()) < 1e-6;
+        })()"""
+    )
+    page.mouse.move(800, 500)
+    page.mouse.wheel(0, -600)
+    page.wait_for_function("!countyBrain.map.maplibre.isMoving() && countyBrain.map.movedByHand")
+    zoom = page.evaluate("countyBrain.map.maplibre.getZoom()")
+    page.set_viewport_size({"width": 1200, "height": 800})
+    page.wait_for_function("countyBrain.map.maplibre.getContainer().clientWidth === 1200")
+    assert page.evaluate("countyBrain.map.maplibre.getZoom()") == zoom
