@@ -35,11 +35,12 @@ class Size:
     changed_sensors: int
 
 
-# The large size has the small one's proportions: as many cases to a sensor, and the same share changes.
+# The second has the first's proportions: as many cases to a sensor, and the same share of them changes. The third
+# has its hundred thousand points the other way round: sensors, each a dot with a value of its own.
 SIZES = (
     Size(2_000, 5_000, 500, 100, 20, 50),
     Size(10_000, 91_000, 9_000, 500, 364, 900),
-    Size(10_000, 1_000, 99_000, 500, 4, 9_900),
+    Size(10_000, 1_000, 99_000, 500, 20, 900),
 )
 
 

@@ -111,7 +111,7 @@ def read_moment(asked: str | None, county: County, now: datetime) -> datetime:
 
 def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> datetime:
     """Return the county's present: the clock's, or the newest report's where the county's clock follows its data."""
-    if follows_data(county):
+    if county.clock_anchor == "data":
         with engine.connect() as connection:
             newest = connection.execute(select(func.max(cases.c.reported_at))).scalar()
         if newest is not None:
@@ -119,14 +119,9 @@ def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> d
     return clock()
 
 
-def follows_data(county: County) -> bool:
-    """Return whether the county's clock follows its data."""
-    return bool(county.settings.get("clock", {}).get("anchor") == "data")
-
-
 def read_known(engine: Engine, county: County, at: datetime, clock: Callable[[], datetime]) -> list[Case]:
     """Return the cases as they were known at a moment: what had happened and had been received by then."""
-    received_by = clock() if follows_data(county) else at
+    received_by = clock() if county.clock_anchor == "data" else at
     return [case for case in cases_as_of(engine, received_by, at - REACH) if case.reported_at <= at]
 
 
@@ -150,8 +145,7 @@ def state_facts(known: Sequence[Case], limits: Mapping[str, float], at: datetime
 
 def read_limits(county: County) -> dict[str, float]:
     """Return the hours to close by class, for the classes that have a limit."""
-    rows = county.settings.get("categories", [])
-    return {row["code"]: float(row["limit_hours"]) for row in rows if row.get("limit_hours") is not None}
+    return {row.code: row.limit_hours for row in county.categories.values() if row.limit_hours is not None}
 
 
 def compute_briefing(

@@ -16,6 +16,7 @@ Figure = dict[str, Any]
 
 TOKENS = Path(__file__).parents[1] / "assets" / "tokens.css"
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False, "doubleClick": False}
+PRINT_CONFIG: Any = {**CONFIG, "staticPlot": True}
 
 WALL_CHARTS = ("cases_by_hour", "cases_by_class", "traffic_by_hour", "bins_by_hour")
 _TOKEN = re.compile(r"--([a-z0-9-]+):\s*([^;]+);")
@@ -76,8 +77,8 @@ def draw_skeleton(key: str, lang: str) -> Figure:
     hours = {"type": "date", "tickformat": "%H:%M", "nticks": 5, "showgrid": False}
     traces: dict[str, list[Figure]] = {
         "cases_by_hour": [
-            _bars("reported", text(lang, "wall.series_reported"), first),
-            _line("closed", text(lang, "wall.series_closed"), tokens["text-high"]),
+            _bars("reported", text(lang, "common.series_reported"), first),
+            _line("closed", text(lang, "common.series_closed"), tokens["text-high"]),
         ],
         "cases_by_class": [{**_bars("open", "", first), "orientation": "h"}],
         "traffic_by_hour": [_line("index", "", first)],
@@ -101,7 +102,7 @@ def draw_days(days: Sequence[str], series: Mapping[str, Sequence[float | None]],
         {**_bars(name, name, colours[place % 2]), "x": list(days), "y": list(values)}
         for place, (name, values) in enumerate(series.items())
     ]
-    layout = _light({"type": "category", "showgrid": False, "nticks": 8}, {"range": [0, highest], "nticks": 4})
+    layout = _light({"type": "category", "showgrid": False, "nticks": 8}, {"range": [0, highest], "dtick": highest / 5})
     layout |= {"showlegend": len(series) > 1, "legend": {"orientation": "h", "x": 0, "y": 1.18}}
     layout["margin"] = {"l": 40, "r": 8, "t": 26 if len(series) > 1 else 8, "b": 28}
     return {"data": data, "layout": layout}
@@ -119,7 +120,7 @@ def draw_ranking(names: Sequence[str], counts: Sequence[float], highest: float) 
         "cliponaxis": False,
     }
     layout = _light(
-        {"range": [0, highest * 1.12], "nticks": 4},
+        {"range": [0, highest * 1.12], "dtick": highest / 5},
         {"type": "category", "autorange": "reversed", "showgrid": False, "automargin": True},
     )
     return {"data": [trace], "layout": layout | {"hovermode": "y unified"}}
@@ -154,7 +155,8 @@ def _bars(key: str, name: str, colour: str) -> Figure:
 def _line(key: str, name: str, colour: str) -> Figure:
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines+markers",  # markers, so that a lone value between gaps is seen
+        "marker": {"size": 4, "color": colour},
         "name": name,
         "meta": key,
         "x": [],

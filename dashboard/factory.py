@@ -100,6 +100,8 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     dash.layout = html.Div([dcc.Location(id=ids.URL, refresh="callback-nav"), html.Div(id=ids.PAGE)])
     _register_pages(dash, settings, county, engine)
     duty.register_callbacks(dash, county, hub)
+    # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
+    dash._setup_server()  # type: ignore[no-untyped-call]
     app: FastAPI = dash.server
     _include_routers(app, county, hub, engine)
     return app

@@ -2,7 +2,8 @@
 
 import re
 
-# Longest first: an identity number contains what looks like telephone numbers. \d also matches full-width digits.
+_HALF_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
+# Longest first: an identity number contains what looks like telephone numbers.
 _NUMBERS = re.compile(
     r"(?<!\d)(?:"
     r"\d{17}[\dXx]"  # identity number of 18 places
@@ -28,8 +29,8 @@ def mask_phone(phone: str | None) -> str | None:
 
 
 def mask_text(text: str | None) -> str | None:
-    """Return a text with telephone and identity numbers hidden; the rest is left alone."""
-    return None if text is None else _NUMBERS.sub(_mask_number, text)
+    """Return a text with telephone and identity numbers hidden; full-width digits become ordinary ones."""
+    return None if text is None else _NUMBERS.sub(_mask_number, text.translate(_HALF_WIDTH))
 
 
 def _mask_number(match: re.Match[str]) -> str:

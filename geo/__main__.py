@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except (SourceError, PackError, CrsError, CodeError) as error:
         print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
     return 1
 
 

@@ -16,13 +16,13 @@ from scipy.spatial import Voronoi
 from shapely import MultiPolygon, Polygon
 
 from geo.relief import Relief
+from geo.tiling import METRES_PER_DEGREE
 
 Area = Polygon | MultiPolygon
 Points = numpy.typing.NDArray[numpy.float64]
 Indices = numpy.typing.NDArray[numpy.intp]
 Geometries = numpy.typing.NDArray[numpy.object_]
 
-_METRES_PER_DEGREE: Final = 111_320.0
 _RELAXATIONS: Final = 6
 _HALVINGS: Final = 40
 _GHOSTS: Final = 8
@@ -86,13 +86,13 @@ class _Frame:
     def of(cls, area: Area) -> "_Frame":
         west, south, east, north = area.bounds
         lat = (south + north) / 2
-        return cls((west + east) / 2, lat, _METRES_PER_DEGREE * math.cos(math.radians(lat)))
+        return cls((west + east) / 2, lat, METRES_PER_DEGREE * math.cos(math.radians(lat)))
 
     def to_metres(self, degrees: Points) -> Points:
-        return (degrees - (self.lon, self.lat)) * (self.x_scale, _METRES_PER_DEGREE)
+        return (degrees - (self.lon, self.lat)) * (self.x_scale, METRES_PER_DEGREE)
 
     def to_degrees(self, metres: Points) -> Points:
-        return metres / (self.x_scale, _METRES_PER_DEGREE) + (self.lon, self.lat)
+        return metres / (self.x_scale, METRES_PER_DEGREE) + (self.lon, self.lat)
 
 
 def _draw_straight(seeds: Points, bounds: tuple[float, float, float, float]) -> tuple[Geometries, Geometries]:
@@ -176,30 +176,46 @@ def _relax(area: Area, parts: int, seed: int) -> Points:
 
     Every step moves continuously with the outline; no point is drawn and tested for lying inside.
     """
-    generator = numpy.random.default_rng(seed)
-    angle, stretch = generator.uniform(0, math.pi), 1.25
-    leaves = _slice(area, parts, angle, stretch)
-    seeds = shapely.get_coordinates(shapely.centroid(numpy.array(leaves, dtype=object)))
+    seeds = _find_centres(_slice(area, parts, angle=numpy.random.default_rng(seed).uniform(0, math.pi)))
     if parts == 1:
         return seeds
     for _ in range(_RELAXATIONS):
         _, cells = _draw_straight(seeds, area.bounds)
-        seeds = shapely.get_coordinates(shapely.centroid(shapely.intersection(cells, area)))
+        seeds = _find_centres(shapely.intersection(cells, area))
     return seeds
 
 
-def _slice(area: Area, parts: int, angle: float, stretch: float) -> list[Area]:
-    """Return an area cut again and again across its longer axis into pieces of equal area."""
+def _find_centres(shapes: Sequence[shapely.Geometry] | Geometries) -> Points:
+    """Return the centroid of each shape's largest piece: that of the whole may lie where there is no area."""
+    largest = [max(shapely.get_parts(shape), key=shapely.area) for shape in shapes]
+    return shapely.get_coordinates(shapely.centroid(largest))
+
+
+def _slice(area: Area, parts: int, angle: float) -> list[Area]:
+    """Return an area cut again and again into pieces of equal area, along or across a fixed direction.
+
+    Each cut goes across the longer extent. (Following a piece's own principal axis would be prettier but magnifies
+    a small move of the outline tenfold, as the axis of a nearly round piece turns at a touch.)
+    """
     if parts == 1:
         return [area]
     fewer = parts // 2
-    across = _find_long_axis(area, angle, stretch)
+    across = _choose_direction(area, angle)
     turned = _turn(area, -across)
     edge = _find_quantile(turned, fewer / parts)
     west, south, east, north = turned.bounds
     halves = (shapely.box(west - 1, south - 1, edge, north + 1), shapely.box(edge, south - 1, east + 1, north + 1))
     first, second = (_turn(cast(Area, shapely.intersection(turned, half)), across) for half in halves)
-    return _slice(first, fewer, angle, stretch) + _slice(second, parts - fewer, angle, stretch)
+    return _slice(first, fewer, angle) + _slice(second, parts - fewer, angle)
+
+
+def _choose_direction(area: Area, angle: float) -> float:
+    """Return `angle`, or the direction across it if the area reaches much further that way.
+
+    Much, so that areas about as wide as high, which are many, lie on one side of the choice.
+    """
+    west, south, east, north = _turn(area, -angle).bounds
+    return angle if east - west > 0.7 * (north - south) else angle + math.pi / 2
 
 
 def _turn(area: Area, angle: float) -> Area:
@@ -218,23 +234,6 @@ def _find_edges(area: Area) -> tuple[Points, Points]:
     rings = shapely.get_rings(shapely.get_parts(shapely.orient_polygons(area)))
     arrays = [shapely.get_coordinates(ring) for ring in rings]
     return numpy.vstack([points[:-1] for points in arrays]), numpy.vstack([points[1:] for points in arrays])
-
-
-def _find_long_axis(area: Area, angle: float, stretch: float) -> float:
-    """Return the direction of the area's longer principal axis in a plane stretched along `angle`.
-
-    Without the stretch a square would have no longer axis, and a millimetre would turn the cut.
-    """
-    turned = _turn(area, -angle)
-    start, end = _find_edges(turned)
-    centre = numpy.array(shapely.get_coordinates(turned.centroid)[0])
-    a, b = start - centre, end - centre
-    cross = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
-    xx = (cross * (a[:, 0] ** 2 + a[:, 0] * b[:, 0] + b[:, 0] ** 2)).sum() * stretch**2
-    yy = (cross * (a[:, 1] ** 2 + a[:, 1] * b[:, 1] + b[:, 1] ** 2)).sum()
-    mixed = a[:, 0] * b[:, 1] + 2 * (a[:, 0] * a[:, 1] + b[:, 0] * b[:, 1]) + b[:, 0] * a[:, 1]
-    xy = (cross * mixed).sum() / 2 * stretch
-    return angle + math.atan2(2 * xy, xx - yy) / 2
 
 
 def _find_quantile(area: Area, share: float) -> float:

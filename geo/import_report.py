@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -41,7 +41,7 @@ class Report:
 
     def summarise(self) -> list[str]:
         """Return a few lines for people: each kind with its number, its ground, and its largest cases."""
-        lines = ["imported " + ", ".join(f"{number:,} {what}" for what, number in self.counts.items())]
+        lines = ["imported: " + ", ".join(f"{what} {number:,}" for what, number in self.counts.items())]
         for kind, meaning in KINDS.items():
             found = sorted(
                 (finding for finding in self.findings if finding.kind == kind), key=lambda one: -(one.area_m2 or 0)
@@ -66,7 +66,7 @@ def _trim(finding: Finding) -> dict[str, object]:
     digits = {"area_m2": 1, "lon": 6, "lat": 6}
     return {
         key: round(value, digits[key]) if key in digits else value
-        for key, value in asdict(finding).items()
+        for key, value in vars(finding).items()
         if value not in (None, ())
     }
 

@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from typing import Final
 
 import geopandas
 import numpy
@@ -10,10 +9,7 @@ import numpy.typing
 import shapely
 
 from geo.pack import LEVELS
-
-# Below this a fault is rounding, not geography: a border 10 km long, a tenth of a millimetre off.
-SMALLEST_FAULT_M2: Final = 1.0
-_METRES_PER_DEGREE: Final = 111_320.0
+from geo.tiling import METRES_PER_DEGREE, SMALLEST_FAULT_M2
 
 Geometries = numpy.typing.NDArray[numpy.object_]
 
@@ -25,7 +21,7 @@ def find_faults(areas: geopandas.GeoDataFrame) -> list[str]:
     equirectangular projection at the middle latitude, good to a percent within a county.
     """
     _west, south, _east, north = areas.total_bounds
-    square = _METRES_PER_DEGREE**2 * math.cos(math.radians((south + north) / 2))
+    square = METRES_PER_DEGREE**2 * math.cos(math.radians((south + north) / 2))
     faults: list[str] = []
     for above, below in pairwise(LEVELS):
         parents, children = areas[areas["level"] == above], areas[areas["level"] == below]

@@ -1,6 +1,7 @@
 """Records to their cells, their case ids and their partitions."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy
 
@@ -49,13 +50,13 @@ class Placer:
 
 def find_partition(record: AnyRecord, partitions: int) -> int:
     """Return a record's partition: that of its town, or else of its case, its alarm or itself."""
-    match record:
-        case Placed(cell_code=str(cell_code)):
-            key = cell_code[:TOWN_DIGITS]
-        case CaseReported(case_id=case_id) | CaseActed(case_id=case_id):
-            key = case_id
-        case AlarmRaised(alarm_id=alarm_id) | AlarmAcked(alarm_id=alarm_id) | AlarmCleared(alarm_id=alarm_id):
-            key = alarm_id
-        case _:
-            key = record.id
-    return choose_partition(key, partitions)
+    if isinstance(record, Placed) and record.cell_code:
+        return _partition_of_town(record.cell_code[:TOWN_DIGITS], partitions)
+    if isinstance(record, CaseReported | CaseActed):
+        return choose_partition(record.case_id, partitions)
+    if isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared):
+        return choose_partition(record.alarm_id, partitions)
+    return choose_partition(record.id, partitions)
+
+
+_partition_of_town = lru_cache(maxsize=4096)(choose_partition)

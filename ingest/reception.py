@@ -92,10 +92,13 @@ def check_tree(value: object, field: str = "", depth: int = 0) -> None:
         raise FieldError(field, f"nested deeper than {_DEEPEST} levels")
     if isinstance(value, dict):
         for name, part in value.items():
-            if not isinstance(part, str | float):
+            kind = type(part)
+            if kind is not str and kind is not float:  # most values are: nothing to look at
                 check_tree(part, field or name, depth + 1)
     elif isinstance(value, list):
         for part in value:
-            check_tree(part, field, depth + 1)
+            kind = type(part)
+            if kind is not str and kind is not float:
+                check_tree(part, field, depth + 1)
     elif isinstance(value, int) and abs(value) >= _LARGEST_INTEGER:
         raise FieldError(field, "an integer beyond 64 bits")

@@ -46,6 +46,7 @@ from ingest.stream import (
     stream_key,
 )
 from ingest.supervisor import EXIT_HOPELESS
+from ingest.tables import as_ms
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +99,10 @@ class Recorder:
                 self.step(BLOCK_MS)
                 pause_s = SHORTEST_PAUSE_S
             except WatermarkMoved:
-                log.warning("another recorder is at work on the same database: watermarks loaded again")
+                log.warning("another recorder is at work on the same database; next try in %.1f s", pause_s)
                 self._marks = {}
                 stop.wait(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             except TROUBLES as trouble:
                 self._marks = {}
                 log.error("%s: %s; next try in %.1f s", type(trouble).__name__, _first_line(trouble), pause_s)
@@ -119,12 +121,19 @@ class Recorder:
         if messages:
             self._record(messages)
             self._recorded += len(messages)
-        newest_ms = max((order_id(message.stream_id)[0] for message in messages), default=None)
-        self._lag_ms = 0 if newest_ms is None else max(0, int(self._clock().timestamp() * 1000) - newest_ms)
+        self._lag_ms = self._measure_lag(messages)
         if time.monotonic() >= self._chores_at:
             self._do_chores()
             self._chores_at = time.monotonic() + CHORES_EVERY_S
         return len(messages)
+
+    def _measure_lag(self, messages: Sequence[Message]) -> int:
+        """Return how old the newest message of a batch is by now, in ms; 0 when nothing was waiting."""
+        if not messages:
+            return 0
+        newest = {message.partition: message.stream_id for message in messages}
+        newest_ms = max(order_id(stream_id)[0] for stream_id in newest.values())
+        return max(0, as_ms(self._clock()) - newest_ms)
 
     def _load_watermarks(self) -> None:
         with self._engine.begin() as connection:
@@ -173,8 +182,8 @@ class Recorder:
             # events:rejected twice, and counted once.
             self._set_aside(refusals)
         self._marks |= moved
-        for refusal in refusals:
-            log.error("message %s of partition %d refused", refusal.message.stream_id, refusal.message.partition)
+        if refusals:
+            log.error("%d messages cannot be recorded: they are in events:rejected, with the reason", len(refusals))
 
     def _set_aside(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ingest.keys import find_key
 from ingest.mapping import Join, Mapping, MappingError, Shift, parse_speed, read_mapping, stay
 from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, Tally, stop_on_signals
-from ingest.settings import Settings
+from ingest.settings import SettingError, Settings
 from ingest.sheets import Row, Sheet, SheetError, open_sheet
 
 log = logging.getLogger(__name__)
@@ -58,23 +59,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Replay a file and print the counts; returns 0 once every row was delivered."""
-    stop = stop_on_signals()
-    progress = Progress()
+    progress, tally = Progress(), Tally()
     code = 0
-    with Sender(arguments.url or settings.ingest_url, _find_key(arguments, settings), stop) as sender:
-        try:
-            mapping = read_mapping(arguments.mapping)
+    try:
+        mapping = read_mapping(arguments.mapping)
+        key = arguments.key or find_key(settings)
+        with Sender(arguments.url or settings.ingest_url, key, stop_on_signals(), tally=tally) as sender:
             speed = arguments.speed or mapping.speed
             replay(arguments.file, mapping, sender, progress, speed, arguments.limit, arguments.join)
-        except (MappingError, SheetError) as reason:
-            sys.stderr.write(f"{reason}\n")
-            code = EXIT_BAD_FILE
-        except SendError as reason:
-            sys.stderr.write(f"{reason}\n")
-            code = EXIT_REFUSED
-        except (SendStoppedError, KeyboardInterrupt):
-            code = EXIT_STOPPED
-        sys.stdout.write(describe(progress, sender.tally))
+    except (MappingError, SheetError, SettingError) as reason:
+        sys.stderr.write(f"county-brain: {reason}\n")
+        code = EXIT_BAD_FILE
+    except SendError as reason:
+        sys.stderr.write(f"county-brain: {reason}\n")
+        code = EXIT_REFUSED
+    except SendStoppedError:
+        code = EXIT_STOPPED
+    if progress.rows:
+        sys.stdout.write(describe(progress, tally))
     return code or (0 if progress.complete else EXIT_STOPPED)
 
 
@@ -294,10 +296,6 @@ def _find_join(mapping: Mapping, join: Join, file: Path, given: Path | None) -> 
         if place.is_file():
             return place
     raise MappingError(f"{mapping.path}: join.file: there is no {' nor '.join(str(place) for place in places)}")
-
-
-def _find_key(arguments: argparse.Namespace, settings: Settings) -> str | None:
-    return arguments.key or settings.ingest_key
 
 
 def _read_speed(text: str) -> float:

@@ -14,6 +14,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 log = logging.getLogger(__name__)
+# It would write a line for every batch.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BATCH_SIZE = 500
 """Events in one request: large enough to be cheap, small enough to be repeated without regret."""
@@ -91,7 +93,14 @@ class Sender:
     duplicates, so nothing is lost and nothing doubled.
     """
 
-    def __init__(self, url: str, key: str | None, stop: threading.Event | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        stop: threading.Event | None = None,
+        tally: Tally | None = None,
+        timeout_s: float = 30.0,
+    ) -> None:
         """`url` is ingest's address without a path; setting `stop` ends a wait with `SendStoppedError`."""
         headers = {"Content-Type": "application/x-ndjson"}
         if key:
@@ -101,7 +110,7 @@ class Sender:
         self._encoder = msgspec.json.Encoder()
         self._reply = msgspec.json.Decoder(Reply)
         self.stop = stop or threading.Event()
-        self.tally = Tally()
+        self.tally = Tally() if tally is None else tally
 
     def __enter__(self) -> Self:
         return self
@@ -155,12 +164,11 @@ class Sender:
 
 
 def stop_on_signals() -> threading.Event:
-    """Return an event that Ctrl-C or SIGTERM sets; a second Ctrl-C interrupts at once."""
+    """Return an event that Ctrl-C and SIGTERM set from now on, instead of ending the process."""
     stop = threading.Event()
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def note(_number: int, _frame: FrameType | None) -> None:
         stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     signal.signal(signal.SIGINT, note)
     signal.signal(signal.SIGTERM, note)

@@ -15,7 +15,7 @@ import msgspec
 from geo.builtin import provide_demo
 from geo.county import County, PackError, load_county
 from ingest.keys import find_key
-from ingest.sender import CloudEvent, Sender, SendError, SendStoppedError, stop_on_signals
+from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, stop_on_signals
 from ingest.settings import SettingError, Settings
 from ingest.simulation.air import Air
 from ingest.simulation.bins import Bins
@@ -36,7 +36,7 @@ SEED = 1
 STATE_FILE = "simulator.json"
 SAVE_EVERY_S = 5.0
 
-WINDOW_S = 600.0
+WINDOW_S, THINNED_WINDOW_S = 600.0, 7200.0
 """A long span is told in pieces of this length, so that memory stays small."""
 
 TICK_S = 1.0
@@ -73,9 +73,10 @@ class Simulation:
 
         However a span is cut, its pieces together give the same events.
         """
+        window_s = THINNED_WINDOW_S if cadence is THINNED else WINDOW_S
         begin = start
         while begin < end:
-            finish = min(begin + WINDOW_S, end)
+            finish = min(begin + window_s, end)
             happenings = self._tell_readings(begin, finish, cadence)
             if cases:
                 happenings += self._cases.happen(begin, finish)
@@ -148,7 +149,7 @@ class _Run:
         batch: list[CloudEvent] = []
         for event in events:
             batch.append(event)
-            if len(batch) == 500:
+            if len(batch) == BATCH_SIZE:
                 self.sender.send(batch)
                 sent += len(batch)
                 batch = []

@@ -71,12 +71,13 @@ class Batch:
 
     def last_ids(self) -> dict[int, str]:
         """Return the last stream id of each partition in the batch."""
-        newest: dict[int, str] = {}
-        messages: list[Arrival | Message] = [*self.arrivals, *self.refused]
-        for message in messages:
-            held = newest.get(message.partition, START)
-            newest[message.partition] = max(held, message.stream_id, key=order_id)
-        return newest
+        # In stream order, so the last one stands; only between the two lists is there something to compare.
+        recorded = {arrival.partition: arrival.stream_id for arrival in self.arrivals}
+        refused = {message.partition: message.stream_id for message in self.refused}
+        return {
+            partition: max(recorded.get(partition, START), refused.get(partition, START), key=order_id)
+            for partition in recorded.keys() | refused.keys()
+        }
 
 
 def name_database(settings: Settings) -> str:

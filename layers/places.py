@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -56,8 +57,9 @@ class Places:
     asset_of_name: Mapping[str, int]
 
 
+@cache
 def index_places(county: County) -> Places:
-    """Return the places of a county; done once, at start."""
+    """Return the places of a county; made once, however often the live state is begun anew."""
     areas = county.areas
     names = {
         code: Title(_text(zh) or str(code), _text(en) or _text(zh) or str(code))
@@ -96,9 +98,10 @@ def _ancestors(code: str, parents: Mapping[str, str | None]) -> list[str]:
 
 
 def _join_names(code: str, chain: list[str], names: Mapping[str, Title], levels: Mapping[str, str]) -> Title:
-    """Return town, village and cell in the order each language says them."""
-    above = [names[area] for area in reversed(chain) if area in names and levels[area] != "county"]
+    """Return town, village and cell in the order each language says them; nothing is said twice."""
     here = names[code]
+    above = [names[area] for area in reversed(chain) if area in names and levels[area] != "county"]
+    above = [title for title in above if not here.zh.startswith(title.zh)]
     return Title(
         " ".join([*(title.zh for title in above), here.zh]),
         ", ".join([here.en, *(title.en for title in reversed(above))]),

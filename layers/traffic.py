@@ -98,7 +98,8 @@ def explain(frame: Frame, feature_id: int) -> Card:
         Fact(Title("道路类别", "Road class"), CLASSES[of["road_class"]]),
     ]
     if isinstance(of["vehicles"], int | float):
-        facts.append(Fact(Title("流量", "Volume"), measure(of["vehicles"], "辆 / vehicles"), at=of["observed_at"]))
+        volume = Title(f"{of['vehicles']:.0f} 辆", f"{of['vehicles']:.0f} vehicles")
+        facts.append(Fact(Title("流量", "Volume"), volume, at=of["observed_at"]))
     return Card(of["asset"].name, of["place"], facts)
 
 

@@ -8,16 +8,17 @@ import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import {
   chooseDrawing,
+  classOf,
   FONT_FAMILY,
   type Look,
   makeLayers,
   makeStyle,
   mapLayersOf,
   markName,
+  markNames,
   pickable,
   readHeat,
   sourceOf,
-  trustedValue,
 } from "./style.ts";
 import { type CountyInfo, type Frame, type Lang, type LayerSpec, say } from "./wire.ts";
 
@@ -63,6 +64,7 @@ export interface CountyMap {
   readonly maplibre: maplibre.Map;
   /** When the last frame was drawn, in epoch milliseconds of this browser; null before the first. */
   readonly lastDrawnAt: number | null;
+  /** Shows or hides a layer; the markers of severe cases stay, whatever is hidden. */
   setVisible(layer: string, visible: boolean): void;
   isVisible(layer: string): boolean;
   /** Outlines one feature in the accent colour; null takes the outline away. The camera stays. */
@@ -116,6 +118,7 @@ class DrawnCounty implements CountyMap {
   private markers: SevereMarkers;
   private markersSettled = false;
   private assetPlaces = new Map<number, LonLat>();
+  private painted = new Map<string, Map<number, number | null>>();
   private marked = new Map<number, string>();
   private pointIds = new Map<string, Set<number>>();
 
@@ -161,7 +164,6 @@ class DrawnCounty implements CountyMap {
     this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
       this.pick({ layer: "open_cases", id, lon, lat }),
     );
-    if (this.specs.get("open_cases")?.shown === false) this.markers.setVisible(false);
     this.start();
     this.unsubscribe = this.feed.subscribe((frame) => this.hear(frame));
   }
@@ -171,7 +173,6 @@ class DrawnCounty implements CountyMap {
     if (!spec) return;
     for (const name of mapLayersOf(spec))
       this.maplibre.setLayoutProperty(name, "visibility", visible ? "visible" : "none");
-    if (chooseDrawing(spec) === "severities") this.markers.setVisible(visible);
     spec.shown = visible;
   }
 
@@ -216,7 +217,7 @@ class DrawnCounty implements CountyMap {
       unit: say(spec.unit, this.options.lang),
       kind: drawing === "heat" || drawing === "severities" ? drawing : "steps",
       classes: classes.map((one) => ({ lowest: one.lowest, colour: one.colour, label: one[this.options.lang] })),
-      marks: (spec.marks ?? []).slice(1).map((name) => ({ name, image: showMark(name, this.tokens) })),
+      marks: markNames(spec).map((name) => ({ name, image: showMark(name, this.tokens) })),
     };
   }
 
@@ -246,7 +247,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private addImages(): void {
-    const marks = [...this.specs.values()].flatMap(({ marks }) => (marks ?? []).slice(1));
+    const marks = [...this.specs.values()].flatMap(markNames);
     const images = [...new Set([...marks, "other"])].map((name) => [`mark-${name}`, drawMark(name, this.tokens)] as const);
     for (const [name, pixels] of [...images, ["hatch", drawHatch(this.tokens.line)] as const])
       if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
@@ -263,7 +264,7 @@ class DrawnCounty implements CountyMap {
       tokens: this.tokens,
       fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
       scale: Math.min(3, Math.max(0.75, window.innerHeight / 1080)),
-      sigmaKm: this.heat.sigmaKm,
+      heat: this.heat,
     };
   }
 
@@ -305,6 +306,7 @@ class DrawnCounty implements CountyMap {
   private reapply(): void {
     this.ready = true;
     this.addImages();
+    this.painted.clear();
     for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
     const spec = [...this.specs.values()].find((one) => chooseDrawing(one) === "heat");
     if (spec) for (const [bin, sum] of this.heat.sums()) this.paint(spec, bin, sum);
@@ -328,7 +330,7 @@ class DrawnCounty implements CountyMap {
   private draw(spec: LayerSpec, changed: [number, Feature | null][]): void {
     switch (chooseDrawing(spec)) {
       case "cells":
-        for (const [id, feature] of changed) this.paint(spec, id, feature?.value ?? null);
+        for (const [id, feature] of changed) this.paintClass(spec, id, feature);
         break;
       case "assets":
         this.drawAssets(spec, changed);
@@ -349,10 +351,20 @@ class DrawnCounty implements CountyMap {
     this.maplibre.setFeatureState({ source: sourceOf(spec), id }, { [spec.key]: value });
   }
 
+  /** Paints a feature's class, if it is another than before: most readings stay in theirs. */
+  private paintClass(spec: LayerSpec, id: number, feature: Feature | null): void {
+    const position = feature ? classOf(spec, feature.value, feature.mark) : null;
+    let painted = this.painted.get(spec.key);
+    if (!painted) this.painted.set(spec.key, (painted = new Map()));
+    if ((painted.get(id) ?? null) === position) return;
+    painted.set(id, position);
+    this.paint(spec, id, position);
+  }
+
   private drawAssets(spec: LayerSpec, changed: [number, Feature | null][]): void {
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
-      this.paint(spec, id, feature ? trustedValue(spec, feature.value, feature.mark) : null);
+      this.paintClass(spec, id, feature);
       const [old, mark] = [this.marked.get(id) ?? "", feature ? markName(spec, feature.mark) : ""];
       const place = this.assetPlaces.get(id);
       if (old === mark || !place) continue;
@@ -371,9 +383,7 @@ class DrawnCounty implements CountyMap {
         this.heat.put(id, feature.lon, feature.lat, feature.value ?? 1);
       else this.heat.drop(id);
     }
-    const { added, sums } = this.heat.takeChanges();
-    this.update(sourceOf(spec), { ...emptyDiff(), add: added });
-    for (const [bin, sum] of sums) this.paint(spec, bin, sum);
+    for (const [bin, sum] of this.heat.takeChanges()) this.paint(spec, bin, sum);
   }
 
   private drawMarkers(changed: [number, Feature | null][]): void {
@@ -390,8 +400,8 @@ class DrawnCounty implements CountyMap {
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
       const place = feature && feature.lon !== null && feature.lat !== null ? ([feature.lon, feature.lat] as LonLat) : null;
-      if (place && known.has(id)) diff.update.push(moved(id, place, feature!));
-      else if (place) diff.add.push(point(id, place, { value: feature!.value, mark: feature!.mark }));
+      if (place && known.has(id)) diff.update.push(moved(id, place, pointProperties(spec, feature!)));
+      else if (place) diff.add.push(point(id, place, pointProperties(spec, feature!)));
       else if (known.has(id)) diff.remove.push(id);
       if (place) known.add(id);
       else known.delete(id);
@@ -475,13 +485,13 @@ function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonPrope
   return { type: "Feature", id, properties, geometry: { type: "Point", coordinates } };
 }
 
-function moved(id: number, coordinates: LonLat, { value, mark }: Feature): maplibre.GeoJSONFeatureDiff {
-  const properties = { value, mark };
-  return {
-    id,
-    newGeometry: { type: "Point", coordinates },
-    addOrUpdateProperties: Object.entries(properties).map(([key, value]) => ({ key, value })),
-  };
+function pointProperties(spec: LayerSpec, { value, mark }: Feature): Record<string, number | null> {
+  return { value, class: classOf(spec, value, mark) };
+}
+
+function moved(id: number, coordinates: LonLat, properties: Record<string, number | null>): maplibre.GeoJSONFeatureDiff {
+  const changed = Object.entries(properties).map(([key, value]) => ({ key, value }));
+  return { id, newGeometry: { type: "Point", coordinates }, addOrUpdateProperties: changed };
 }
 
 function changes(old: object | undefined, now: object | undefined): [string, unknown][] {

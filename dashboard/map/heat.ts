@@ -1,7 +1,7 @@
 // Density of points as a heatmap whose cost does not grow with the number of points.
 //
 // Points are counted into a fixed lattice, finer than the kernel that blurs them, and the lattice's points are
-// the heatmap's features: one more case changes one feature-state, not a source of a hundred thousand points.
+// the heatmap's features, sent once: one more case changes one feature-state, and no source is ever reloaded.
 // The kernel has a fixed size on the ground, so a colour means a number of points per km², at every zoom.
 
 import type { LonLat } from "./geometry.ts";
@@ -27,10 +27,10 @@ export class HeatBins {
   private stepLon: number;
   private stepLat: number;
   private columns: number;
+  private rows: number;
   private placed = new Map<number, Placed>();
   private counts = new Map<number, number>();
   private changed = new Set<number>();
-  private occupied = new Set<number>();
 
   /** The kernel's σ is a seventieth of the county's diagonal, so that a county's heat looks alike at any size. */
   constructor(bbox: [number, number, number, number]) {
@@ -45,12 +45,13 @@ export class HeatBins {
     this.west = west - this.stepLon * 6;
     this.south = south - this.stepLat * 6;
     this.columns = Math.ceil((east - west) / this.stepLon) + 12;
+    this.rows = Math.ceil((north - south) / this.stepLat) + 12;
   }
 
   put(id: number, lon: number, lat: number, weight = 1): void {
     const column = Math.floor((lon - this.west) / this.stepLon);
     const row = Math.floor((lat - this.south) / this.stepLat);
-    if (column < 0 || column >= this.columns || row < 0) return this.drop(id);
+    if (column < 0 || column >= this.columns || row < 0 || row >= this.rows) return this.drop(id);
     const bin = row * this.columns + column;
     const old = this.placed.get(id);
     if (old?.bin === bin && old.weight === weight) return;
@@ -66,28 +67,27 @@ export class HeatBins {
     this.count(old.bin, -old.weight);
   }
 
-  /** Returns what changed since the last call: bins drawn for the first time, and the new sum of every changed one. */
-  takeChanges(): { added: GeoJSON.Feature[]; sums: Map<number, number> } {
-    const sums = new Map<number, number>();
-    const added: GeoJSON.Feature[] = [];
-    for (const bin of this.changed) {
-      sums.set(bin, this.counts.get(bin) ?? 0);
-      if (this.occupied.has(bin)) continue;
-      this.occupied.add(bin);
-      added.push({
-        type: "Feature",
-        id: bin,
-        properties: {},
-        geometry: { type: "Point", coordinates: this.centre(bin) },
-      });
-    }
-    this.changed.clear();
-    return { added, sums };
+  /** Returns the lattice: about ten thousand points, whose ids are the bins' numbers. */
+  lattice(): GeoJSON.FeatureCollection {
+    const features = Array.from({ length: this.columns * this.rows }, (_, bin): GeoJSON.Feature => ({
+      type: "Feature",
+      id: bin,
+      properties: {},
+      geometry: { type: "Point", coordinates: this.centre(bin) },
+    }));
+    return { type: "FeatureCollection", features };
   }
 
-  /** The sums of all bins ever occupied: what a rebuilt map needs. */
+  /** Returns the new sum of every bin that changed since the last call. */
+  takeChanges(): Map<number, number> {
+    const changes = new Map([...this.changed].map((bin) => [bin, this.counts.get(bin) ?? 0]));
+    this.changed.clear();
+    return changes;
+  }
+
+  /** The sums of all bins: what a rebuilt map needs. */
   sums(): Map<number, number> {
-    return new Map([...this.occupied].map((bin) => [bin, this.counts.get(bin) ?? 0]));
+    return new Map(this.counts);
   }
 
   private count(bin: number, weight: number): void {

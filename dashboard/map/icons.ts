@@ -92,6 +92,16 @@ const silent = (brush: Brush, tokens: Tokens) => {
   brush.stroke();
 };
 
+/** A drop standing on its round end: a flame. */
+const fire = (brush: Brush, tokens: Tokens) => {
+  const [middle, foot] = [SIZE / 2, SIZE * 0.6];
+  outlined(brush, tokens.ground, tokens.severities[0], () => {
+    brush.moveTo(middle, SIZE * 0.06);
+    brush.arc(middle, foot, SIZE * 0.28, -Math.PI / 5, Math.PI * 1.2);
+    brush.closePath();
+  });
+};
+
 const other = (brush: Brush, tokens: Tokens) => {
   outlined(brush, tokens.ground, tokens.high, () => {
     const [low, middle, high] = [SIZE * 0.18, SIZE / 2, SIZE * 0.82];
@@ -104,7 +114,7 @@ const other = (brush: Brush, tokens: Tokens) => {
 };
 
 /** Names as the layers' specs give them; any other name is a diamond. */
-const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fault, silent, other };
+const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fault, silent, fire, other };
 
 function outlined(brush: Brush, edge: string, inside: string, trace: () => void): void {
   brush.beginPath();

@@ -20,7 +20,6 @@ interface Shown {
 /** Keeps one marker for each severe case; a marker moves or leaves only when its case does. */
 export class SevereMarkers {
   private shown = new Map<number, Shown>();
-  private visible = true;
 
   constructor(
     private map: MapLibre,
@@ -48,17 +47,11 @@ export class SevereMarkers {
     this.shown.delete(id);
   }
 
-  setVisible(visible: boolean): void {
-    this.visible = visible;
-    for (const { marker } of this.shown.values()) marker.getElement().hidden = !visible;
-  }
-
   private draw(id: number, severity: number, isNew: boolean): HTMLElement {
     const element = document.createElement("button");
     element.type = "button";
     element.className = `severe severe-${severity}${isNew ? " is-new" : ""}`;
     element.dataset["id"] = String(id);
-    element.hidden = !this.visible;
     element.setAttribute("aria-label", WORDS[severity]![this.lang]);
     const shape = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     shape.setAttribute("viewBox", "0 0 24 24");

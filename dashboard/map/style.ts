@@ -5,7 +5,7 @@
 
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import { type Geometry, placeLabels } from "./geometry.ts";
-import { scaleHeat } from "./heat.ts";
+import { type HeatBins, scaleHeat } from "./heat.ts";
 import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
@@ -22,7 +22,7 @@ export interface Look {
   tokens: Tokens;
   fitZoom: number;
   scale: number;
-  sigmaKm: number;
+  heat: HeatBins;
 }
 
 export const FONT_FAMILY = "Noto Sans SC Variable";
@@ -54,14 +54,22 @@ export function sourceOf(spec: LayerSpec): string {
   return `points-${spec.key}`;
 }
 
-/** Returns the value to paint: none where the mark says that it cannot be trusted. */
-export function trustedValue(spec: LayerSpec, value: number | null, mark: number): number | null {
-  return DISTRUSTED.has(markName(spec, mark)) ? null : value;
+/** Returns the position of a value's class in its legend: what the map paints. None where there is no value, or
+ *  where the mark says that it cannot be trusted. */
+export function classOf(spec: LayerSpec, value: number | null, mark: number): number | null {
+  if (value === null || DISTRUSTED.has(markName(spec, mark))) return null;
+  const above = (spec.legend ?? []).findIndex(({ lowest }) => value < lowest);
+  return above < 0 ? Math.max(0, (spec.legend?.length ?? 1) - 1) : Math.max(0, above - 1);
 }
 
-/** Returns the name of a mark, "" for the normal one. */
+/** Returns the name of an asset's mark, "" for the normal one (and for cells, whose cases have markers). */
 export function markName(spec: LayerSpec, mark: number): string {
-  return mark === 0 ? "" : (spec.marks?.[mark] ?? "other");
+  return mark === 0 || spec.geometry !== "asset" ? "" : (spec.marks?.[mark] ?? "other");
+}
+
+/** Returns the names of the marks that a layer's features may carry on the map. */
+export function markNames(spec: LayerSpec): string[] {
+  return spec.geometry === "asset" ? (spec.marks ?? []).slice(1) : [];
 }
 
 /** Returns the map layers of a layer of the feed, for showing and hiding it. */
@@ -94,7 +102,7 @@ export function makeStyle(look: Look): StyleSpecification {
   return { version: 8, sources: makeSources(look), layers: makeLayers(look) };
 }
 
-function makeSources({ geometry, layers }: Look): StyleSpecification["sources"] {
+function makeSources({ geometry, layers, heat }: Look): StyleSpecification["sources"] {
   const sources: StyleSpecification["sources"] = {
     marks: { type: "geojson", data: none() },
     selection: { type: "geojson", data: none() },
@@ -102,7 +110,10 @@ function makeSources({ geometry, layers }: Look): StyleSpecification["sources"] 
   };
   for (const [part, data] of Object.entries(geometry))
     sources[part] = { type: "geojson", data, tolerance: part === "cells" ? 0.2 : 0.375, buffer: 32 };
-  for (const spec of layers) sources[sourceOf(spec)] ??= { type: "geojson", data: none(), buffer: 64 };
+  for (const spec of layers) {
+    const data = chooseDrawing(spec) === "heat" ? heat.lattice() : none();
+    sources[sourceOf(spec)] ??= { type: "geojson", data, buffer: 64 };
+  }
   return sources;
 }
 
@@ -131,14 +142,11 @@ function grow(look: Look, atCounty: number, atStreet: number): ExpressionSpecifi
   return ["interpolate", ["linear"], ["zoom"], fitZoom, atCounty * scale, fitZoom + 5, atStreet * scale];
 }
 
-/** Returns the colour of a feature's value in its legend's class; `otherwise` where there is no value. */
-function stepColour(spec: LayerSpec, value: ExpressionSpecification, otherwise: string): ExpressionSpecification {
-  const [first, ...rest] = spec.legend ?? [];
-  if (!first) return ["case", ["==", value, null], otherwise, "#5AA6D6"];
-  if (rest.length === 0) return ["case", ["==", value, null], otherwise, first.colour];
-  const steps = rest.flatMap(({ lowest, colour }) => [lowest, colour]);
-  const step = ["step", ["to-number", value], first.colour, ...steps] as unknown as ExpressionSpecification;
-  return ["case", ["==", value, null], otherwise, step];
+/** Returns the colour of a feature's class (see `classOf`); `otherwise` where it has none. */
+function classColour(spec: LayerSpec, position: ExpressionSpecification, otherwise: string): ExpressionSpecification {
+  const colours = spec.legend?.length ? spec.legend.map(({ colour }) => colour) : ["#5AA6D6"];
+  const steps = colours.flatMap((colour, i) => [i, colour]);
+  return ["step", ["number", position, -1], otherwise, ...steps] as unknown as ExpressionSpecification;
 }
 
 function visibility(spec: LayerSpec): "visible" | "none" {
@@ -161,7 +169,7 @@ function drawCells(look: Look, spec: LayerSpec): LayerSpecification[] {
       source: "cells",
       layout: { visibility: visibility(spec) },
       paint: {
-        "fill-color": stepColour(spec, ["feature-state", spec.key], "rgba(0,0,0,0)"),
+        "fill-color": classColour(spec, ["feature-state", spec.key], "rgba(0,0,0,0)"),
         // Antialiasing draws every border twice, and neighbours of one class must look like one area.
         "fill-antialias": few,
         ...(few ? { "fill-outline-color": look.tokens.ground } : {}),
@@ -245,7 +253,7 @@ export function readHeat(spec: LayerSpec): { classes: LegendClass[]; topDensity:
 function drawHeat(look: Look, spec: LayerSpec): LayerSpecification[] {
   const { classes, topDensity } = readHeat(spec);
   const [, south, , north] = look.county.bbox;
-  const heat = scaleHeat(look.sigmaKm, topDensity, (south + north) / 2);
+  const heat = scaleHeat(look.heat.sigmaKm, topDensity, (south + north) / 2);
   const first = classes[0]!.colour;
   const clear = first.length === 9 ? first : `${first}00`;
   // The first class is "hardly anything": it fades in, so that no edge is drawn where nothing is.
@@ -277,7 +285,6 @@ function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
 }
 
 function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
-  const value: ExpressionSpecification = ["feature-state", spec.key];
   return {
     id: `${spec.key}-dots`,
     type: "circle",
@@ -285,7 +292,7 @@ function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
     filter: ["in", ["get", "kind"], ["literal", spec.kinds ?? []]],
     layout: { visibility: visibility(spec) },
     paint: {
-      "circle-color": stepColour(spec, value, look.tokens.line),
+      "circle-color": classColour(spec, ["feature-state", spec.key], look.tokens.line),
       "circle-radius": dotSize(look, spec),
       "circle-stroke-color": look.tokens.ground,
       "circle-stroke-width": grow(look, 0.6, 1.5),
@@ -316,7 +323,7 @@ function drawPoints(look: Look, spec: LayerSpec): LayerSpecification {
     source: sourceOf(spec),
     layout: { visibility: visibility(spec) },
     paint: {
-      "circle-color": stepColour(spec, ["get", "value"], look.tokens.mid),
+      "circle-color": classColour(spec, ["get", "class"], look.tokens.mid),
       "circle-radius": grow(look, 3, 8),
       "circle-stroke-color": look.tokens.ground,
       "circle-stroke-width": grow(look, 0.8, 1.5),

@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from cases.indicators import Indicator
 from dashboard.briefing import MOST_IDS, Briefing, Figure, compare, make_briefing
-from dashboard.charts import CONFIG, draw_days, draw_ranking, round_scale
-from dashboard.panels.frame import is_fictional, lay_navigation, lay_root, mark, name_county, slot
+from dashboard.charts import PRINT_CONFIG, draw_days, draw_ranking, round_scale
+from dashboard.panels.frame import lay_navigation, lay_root, mark, name_county, slot
 from dashboard.text import text
 from geo.county import County
 
@@ -37,7 +37,7 @@ def lay_out(county: County, lang: str, engine: Engine, asked: str | None) -> Com
 
 
 def _lay_head(county: County, lang: str, briefing: Briefing, local: datetime) -> Component:
-    badges = [html.Span(text(lang, "common.fictional"), className="badge")] if is_fictional(county) else []
+    badges = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
     badges += [
         html.Span(text(lang, f"common.{origin}"), className="badge", **mark(data_origin=origin))
         for origin in briefing.origins
@@ -108,6 +108,14 @@ def name_town(county: County, code: str | None, lang: str) -> str:
     return str(english) if lang == "en" and isinstance(english, str) and english else str(row["name"])
 
 
+def name_class(county: County, code: str, lang: str) -> str:
+    """Return a class's name; its code where the pack does not know it."""
+    category = county.categories.get(code)
+    if category is None:
+        return code
+    return category.en if lang == "en" else category.zh
+
+
 def say_change(now: Indicator, before: Indicator, lang: str) -> str:
     """Return a change in words and a sign: cases as a number, ratios in percentage points."""
     change = compare(now, before)
@@ -176,8 +184,8 @@ def _say_ids(indicator: Indicator, lang: str) -> str:
 def _lay_charts(briefing: Briefing, county: County, lang: str) -> list[Component]:
     days = [f"{day:%m-%d}" for day in briefing.days]
     counts = {
-        text(lang, "briefing.indicator_reported_24h").split(" ")[-1] if lang == "zh" else "Reported": briefing.reported,
-        text(lang, "case_state.closed").capitalize(): briefing.closed,
+        text(lang, "common.series_reported"): briefing.reported,
+        text(lang, "common.series_closed"): briefing.closed,
     }
     # One scale for everything that counts cases, so that the pictures can be compared.
     towns = briefing.towns[:10]
@@ -185,7 +193,6 @@ def _lay_charts(briefing: Briefing, county: County, lang: str) -> list[Component
         max([*briefing.reported, *briefing.closed, *[count for _, count in briefing.classes]], default=0)
     )
     town_scale = round_scale(max((count for _, count in towns), default=0))
-    names = {row["code"]: row["en" if lang == "en" else "zh"] for row in county.settings.get("categories", [])}
     return [
         _lay_chart("by_day", lang, draw_days(days, counts, scale), "unit_cases"),
         _lay_chart("closed_loop", lang, draw_days(days, {"%": briefing.closed_ratio}, 100), "unit_percent"),
@@ -193,7 +200,7 @@ def _lay_charts(briefing: Briefing, county: County, lang: str) -> list[Component
             "by_class",
             lang,
             draw_ranking(
-                [names.get(code, code) for code, _ in briefing.classes],
+                [name_class(county, code, lang) for code, _ in briefing.classes],
                 [count for _, count in briefing.classes],
                 scale,
             ),
@@ -215,7 +222,7 @@ def _lay_chart(key: str, lang: str, figure: dict[str, object], unit: str) -> Com
     return html.Figure(
         [
             html.Figcaption([title, html.Small(text(lang, f"briefing.{unit}"))]),
-            dcc.Graph(figure=figure, config={**CONFIG, "staticPlot": True}, className="plot", id=f"chart-{key}"),
+            html.Div(dcc.Graph(figure=figure, config=PRINT_CONFIG, id=f"chart-{key}"), className="plot"),
         ],
         **mark(aria_label=title),
     )
@@ -230,13 +237,8 @@ def _lay_foot(county: County, lang: str, local: datetime) -> Component:
         at=_say_moment(local),
         zone=str(county.time_zone),
     )
-    return html.Footer(
-        [
-            html.P(text(lang, "briefing.footer")),
-            html.P(f"{text(lang, 'briefing.rounded')}。" if lang == "zh" else f"{text(lang, 'briefing.rounded')}."),
-            html.P(source),
-        ]
-    )
+    sentences = (text(lang, "briefing.footer"), text(lang, "briefing.rounded"), source)
+    return html.Footer([html.P(sentence) for sentence in sentences])
 
 
 def _say_moment(local: datetime) -> str:

@@ -11,8 +11,9 @@ from cases.flow import ENDED, STATES
 from dashboard import ids
 from dashboard.briefing import read_limits
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
+from dashboard.places import name_villages
 from dashboard.queue import Filters, find_cases, used_share
-from dashboard.text import choose_language, load_catalogue, text
+from dashboard.text import LANGUAGES, choose_language, load_catalogue, text
 from geo.county import County
 from layers.state import LiveState
 from layers.things import Case
@@ -76,6 +77,7 @@ def lay_out(county: County, lang: str, query: Mapping[str, str]) -> Component:
 def register_callbacks(dash: Dash, county: County, hub: "Hub") -> None:
     """Register the desk's callbacks; every one is a coroutine, as everything on the event loop must be."""
     limits = read_limits(county)
+    places = {lang: name_villages(county, lang) for lang in LANGUAGES}
     inputs = [Input(f"filter-{name}", "value") for name in FILTERS] + [Input(ids.FILTER_TEXT, "value")]
 
     @dash.callback(
@@ -92,7 +94,7 @@ def register_callbacks(dash: Dash, county: County, hub: "Hub") -> None:
 
         def look(state: LiveState) -> tuple[list[dict[str, Any]], str]:
             page = find_cases(state, filters, limits, state.now_ms)
-            rows = [describe_row(case, county, state, limits, lang) for case in page.cases]
+            rows = [describe_row(case, state, limits, lang, places[lang]) for case in page.cases]
             return rows, say_total(len(rows), page.matching, lang)
 
         return await hub.ask(look)
@@ -142,13 +144,12 @@ def read_filters(chosen: Mapping[str, Any]) -> Filters:
 
 
 def describe_row(
-    case: Case, county: County, state: LiveState, limits: Mapping[str, float], lang: str
+    case: Case, state: LiveState, limits: Mapping[str, float], lang: str, places: Sequence[str]
 ) -> dict[str, Any]:
-    """Return one row of the queue, in words; no title and no person."""
+    """Return one row of the queue, in words; no title and no person. places: the name of each cell's village."""
     category = state.categories.get(case.category)
-    place = state.place_of(case.cell)
     share = used_share(case, limits, state.now_ms)
-    local = case.reported_at.astimezone(county.time_zone)
+    local = case.reported_at.astimezone(state.time_zone)
     return {
         "case_id": case.case_id,
         "id": case.id,
@@ -157,9 +158,8 @@ def describe_row(
         "severity": case.severity,
         "severity_text": f"{SHAPES.get(case.severity, '■')} {text(lang, f'severity.{case.severity}')}",
         "category": getattr(category, lang) if category else case.category,
-        "place": getattr(place, lang) if place else text(lang, "common.outside"),
+        "place": text(lang, "common.outside") if case.cell is None else places[case.cell],
         "state": _say(lang, "case_state", case.state.state),
-        "unit": name_unit(county, case.state.unit, lang),
         "channel": _say(lang, "channel", case.channel),
         "reported": f"{local:%m-%d %H:%M}",
         "share": share,
@@ -192,12 +192,6 @@ def say_total(shown: int, matching: int, lang: str) -> str:
     return text(lang, "duty.total", shown=f"{shown:,}", total=f"{matching:,}")
 
 
-def name_unit(county: County, code: str | None, lang: str) -> str:
-    """Return a unit's name; its code where the pack does not name it."""
-    unit = next((unit for unit in county.settings.get("units", []) if unit["code"] == code), None)
-    return code or "" if unit is None else str(unit.get("en") or unit["zh"] if lang == "en" else unit["zh"])
-
-
 def list_areas(county: County, level: str, lang: str, parents: Sequence[str] = ()) -> list[dict[str, str]]:
     """Return towns or villages as the options of a filter; villages only of the towns given."""
     areas = county.areas[county.areas["level"] == level]
@@ -212,8 +206,7 @@ def list_areas(county: County, level: str, lang: str, parents: Sequence[str] = (
 
 def _lay_filters(county: County, lang: str, query: Mapping[str, str]) -> Component:
     categories = [
-        {"value": row["code"], "label": row.get("en") or row["zh"] if lang == "en" else row["zh"]}
-        for row in county.settings.get("categories", [])
+        {"value": row.code, "label": row.en if lang == "en" else row.zh} for row in county.categories.values()
     ]
     towns = _read_list(query, "town")
     options = {
@@ -277,12 +270,11 @@ def _lay_queue(lang: str) -> Component:
         "clock-good": "params.data.share != null && params.data.share <= 0.8",
     }
     columns: list[dict[str, Any]] = [
-        {"field": "clock", "width": 96, "cellClassRules": clock_rules},
-        {"field": "severity_text", "width": 108, "cellClassRules": severity_rules},
-        {"field": "category", "width": 120, "flex": 2, "minWidth": 110},
-        {"field": "place", "width": 150, "flex": 3, "minWidth": 140, "tooltipField": "place"},
+        {"field": "clock", "width": 92, "cellClassRules": clock_rules},
+        {"field": "severity_text", "width": 104, "cellClassRules": severity_rules},
+        {"field": "category", "flex": 4, "minWidth": 120, "tooltipField": "category"},
+        {"field": "place", "flex": 5, "minWidth": 150, "tooltipField": "place"},
         {"field": "state", "width": 84},
-        {"field": "unit", "width": 120, "flex": 2, "minWidth": 90, "tooltipField": "unit"},
         {"field": "reported", "width": 104},
     ]
     heads = {column["field"]: text(lang, f"duty.col_{column['field'].removesuffix('_text')}") for column in columns}

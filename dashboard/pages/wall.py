@@ -14,9 +14,9 @@ from geo.county import County
 FIGURES = ("open_cases", "severe_open", "new_today", "closed_ratio_24h", "bins_to_empty", "traffic_index")
 MORE_FIGURES = ("closed_today", "aqi", "workers_on_duty")
 
-# A scene is a choice of layers. `overview` shows what the layers themselves say is shown.
+# A scene is a choice of layers; every layer can be switched on and off by hand in every scene.
 SCENES: dict[str, tuple[str, ...]] = {
-    "overview": (),
+    "overview": ("grid", "case_heatmap", "smart_bins", "traffic"),
     "cases": ("case_heatmap", "open_cases"),
     "waste": ("smart_bins",),
     "traffic": ("traffic",),

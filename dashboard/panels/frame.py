@@ -42,7 +42,7 @@ def name_county(county: County, lang: str) -> str:
 
 def lay_header(screen: str, county: County, lang: str) -> Component:
     """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
-    fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if is_fictional(county) else []
+    fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
     return html.Header(
         [
             html.Div(
@@ -82,13 +82,6 @@ def lay_lost_banner() -> Component:
 
 
 def list_feeds(county: County) -> str:
-    """Return the names of the pack's feeds as JSON by key, for the root's `data-feeds`."""
-    feeds = county.settings.get("feeds", [])
-    return json.dumps(
-        {row["key"]: {"zh": row["zh"], "en": row.get("en") or row["zh"]} for row in feeds}, ensure_ascii=False
-    )
-
-
-def is_fictional(county: County) -> bool:
-    """Return whether the pack says that its county is invented."""
-    return bool(county.settings.get("fictional", False))
+    """Return the names of the county's feeds as JSON by key, for the root's `data-feeds`."""
+    names = {feed.key: {"zh": feed.name.zh, "en": feed.name.en} for feed in county.feeds.values()}
+    return json.dumps(names, ensure_ascii=False)

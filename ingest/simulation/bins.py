@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from geo.county import County
 from ingest.simulation.chance import Floats, Keys, as_keys, draw, draw_normal, drift
 from ingest.simulation.faults import listen
-from ingest.simulation.places import pick_places, point_at
+from ingest.simulation.places import pick_places
 from ingest.simulation.schedule import DAY_S, HOUR_S, Happening, write_time
 
 # By kind of waste: bins filled a day, days between two rounds. Kinds and names are WasteContainer's; rates are ours.
@@ -69,7 +69,7 @@ class Bins:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return what the bins say in [start, end)."""
-        heard = listen(self._seed, self.places.keys, every_s, start, end)
+        heard = listen(self._seed, self.places, every_s, start, end)
         if not len(heard):
             return []
         who, at = heard.who, heard.at
@@ -158,7 +158,7 @@ class Bins:
                 {
                     "type": "WasteContainer",
                     "id": places.ids[position],
-                    "location": point_at(places.lon[position], places.lat[position]),
+                    "location": places.points[position],
                     "storedWasteKind": kinds[position],
                     "fillingLevel": full,
                     "status": _STATUSES[state],

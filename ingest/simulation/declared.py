@@ -23,7 +23,7 @@ class Declared:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return what the feed says in [start, end)."""
-        heard = listen(self._seed, self.places.keys, every_s, start, end)
+        heard = listen(self._seed, self.places, every_s, start, end)
         if not len(heard):
             return []
         who, at = heard.who, heard.at

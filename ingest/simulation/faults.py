@@ -6,6 +6,7 @@ import numpy
 from numpy.typing import NDArray
 
 from ingest.simulation.chance import Floats, Keys, draw
+from ingest.simulation.places import Places
 from ingest.simulation.schedule import DAY_S, HOUR_S, find_due
 
 SOUND, SILENT, STUCK, NOISY = range(4)
@@ -27,10 +28,10 @@ class Heard:
         return len(self.who)
 
 
-def listen(seed: int, keys: Keys, every_s: int, start: float, end: float) -> Heard:
+def listen(seed: int, places: Places, every_s: int, start: float, end: float) -> Heard:
     """Return who of the sensors speaks in [start, end): those that are due and not silent."""
-    who, at = find_due(seed, keys, every_s, start, end)
-    fault, true_at = find_faults(seed, keys[who], at)
+    who, at = find_due(places.stagger, every_s, start, end)
+    fault, true_at = find_faults(seed, places.keys[who], at)
     heard = fault != SILENT
     return Heard(who[heard], at[heard], true_at[heard], fault[heard] == NOISY)
 

@@ -1,22 +1,29 @@
 """Where the invented things stand: the assets of one kind of a county pack, as columns."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import pandas
 
 from geo.county import County
-from ingest.simulation.chance import Floats, Keys, as_keys
+from ingest.simulation.chance import Floats, Keys, as_keys, draw
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Things of one kind: ids, places in degrees, a key for chance, and the rows of the pack they come from."""
+    """Things of one kind, as columns.
+
+    lon, lat in degrees; points: the same as GeoJSON; keys: for chance; stagger: 0-1, so that they do not all
+    speak at once; rows: what the pack says of them.
+    """
 
     ids: list[str]
     lon: Floats
     lat: Floats
+    points: list[dict[str, Any]]
     keys: Keys
+    stagger: Floats
     rows: pandas.DataFrame
 
     def column(self, name: str, default: str) -> list[str]:
@@ -35,9 +42,6 @@ def as_places(rows: pandas.DataFrame) -> Places:
     """Return rows that have an id as index and `lon`, `lat` as places."""
     ids = [str(name) for name in rows.index]
     lon, lat = rows["lon"].to_numpy(numpy.float64), rows["lat"].to_numpy(numpy.float64)
-    return Places(ids, lon, lat, as_keys(ids), rows)
-
-
-def point_at(lon: float, lat: float) -> dict[str, object]:
-    """Return a GeoJSON point."""
-    return {"type": "Point", "coordinates": [lon, lat]}
+    points = [{"type": "Point", "coordinates": [x, y]} for x, y in zip(lon.tolist(), lat.tolist(), strict=True)]
+    keys = as_keys(ids)
+    return Places(ids, lon, lat, points, keys, draw(0, "stagger", keys), rows)

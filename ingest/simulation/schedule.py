@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy
 
-from ingest.simulation.chance import Floats, Keys, draw
+from ingest.simulation.chance import Floats, Keys
 
 DAY_S = 86_400
 HOUR_S = 3_600
@@ -29,7 +30,7 @@ class Cadence:
 
 
 LIVE = Cadence(bins=1800, traffic=120, air=300, water=600, workers=300, declared=300)
-THINNED = Cadence(bins=6 * HOUR_S, traffic=HOUR_S, air=HOUR_S, water=HOUR_S, workers=None, declared=HOUR_S)
+THINNED = Cadence(bins=8 * HOUR_S, traffic=2 * HOUR_S, air=HOUR_S, water=HOUR_S, workers=None, declared=HOUR_S)
 """For the past: enough for charts and sparklines, few enough to be told in seconds."""
 
 
@@ -52,16 +53,17 @@ def tell_local(zone: ZoneInfo, at: Floats) -> LocalTime:
     return LocalTime((local % DAY_S) / HOUR_S, day, (day + 3) % 7 >= 5, first.month)
 
 
-def find_due(seed: int, keys: Keys, every_s: int, start: float, end: float) -> tuple[Keys, Floats]:
+def find_due(stagger: Floats, every_s: int, start: float, end: float) -> tuple[Keys, Floats]:
     """Return which things speak in [start, end) and when: each every `every_s` seconds, each at its own second.
 
-    The moments are whole seconds and do not depend on where a span is cut.
+    `stagger` (0-1) is the part of `every_s` by which each is late. The moments are whole seconds and do not
+    depend on where a span is cut.
     """
-    phase = numpy.floor(draw(seed, "phase", keys) * every_s)
+    phase = numpy.floor(stagger * every_s)
     first = phase + numpy.ceil((start - phase) / every_s) * every_s
     who: list[Keys] = []
     when: list[Floats] = []
-    index = numpy.arange(len(keys))
+    index = numpy.arange(len(stagger))
     for turn in range(int((end - start) // every_s) + 1):
         at = first + turn * every_s
         due = at < end
@@ -72,7 +74,12 @@ def find_due(seed: int, keys: Keys, every_s: int, start: float, end: float) -> t
 
 def write_time(at: float) -> str:
     """Return epoch seconds as RFC 3339 in UTC, whole seconds."""
-    return f"{datetime.fromtimestamp(int(at), UTC).isoformat()[:-6]}Z"
+    return _write_second(int(at))
+
+
+@lru_cache(maxsize=8192)
+def _write_second(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC).isoformat()[:-6]}Z"
 
 
 def bump(hour: Floats, peak: float, width: float) -> Floats:

@@ -11,7 +11,7 @@ import numpy
 from geo.county import County
 from ingest.simulation.chance import Floats, Keys, draw, draw_normal, drift
 from ingest.simulation.faults import listen
-from ingest.simulation.places import pick_places, point_at
+from ingest.simulation.places import pick_places
 from ingest.simulation.schedule import DAY_S, HOUR_S, Happening, LocalTime, bump, tell_local, write_time
 from ingest.simulation.weather import Flood, Weather
 
@@ -59,7 +59,7 @@ class Traffic:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return what the detectors say in [start, end)."""
-        heard = listen(self._seed, self.places.keys, every_s, start, end)
+        heard = listen(self._seed, self.places, every_s, start, end)
         if not len(heard):
             return []
         who, at = heard.who, heard.at
@@ -132,7 +132,7 @@ class Traffic:
                 {
                     "type": "TrafficFlowObserved",
                     "id": places.ids[position],
-                    "location": point_at(places.lon[position], places.lat[position]),
+                    "location": places.points[position],
                     "dateObserved": write_time(moment),
                     "dateObservedFrom": write_time(moment - PERIOD_S),
                     "dateObservedTo": write_time(moment),

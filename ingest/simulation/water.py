@@ -5,7 +5,7 @@ import numpy
 from geo.county import County
 from ingest.simulation.chance import Floats, Keys, draw, draw_normal, drift
 from ingest.simulation.faults import listen
-from ingest.simulation.places import pick_places, point_at
+from ingest.simulation.places import pick_places
 from ingest.simulation.schedule import DAY_S, Happening, bump, tell_local, write_time
 from ingest.simulation.weather import Weather
 
@@ -23,7 +23,7 @@ class Water:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return what the stations say in [start, end)."""
-        heard = listen(self._seed, self.places.keys, every_s, start, end)
+        heard = listen(self._seed, self.places, every_s, start, end)
         if not len(heard):
             return []
         who, at = heard.who, heard.at
@@ -67,7 +67,7 @@ class Water:
                 {
                     "type": "WaterQualityObserved",
                     "id": places.ids[position],
-                    "location": point_at(places.lon[position], places.lat[position]),
+                    "location": places.points[position],
                     "dateObserved": write_time(moment),
                     **{name: column[row] for name, column in rounded.items()},
                 },

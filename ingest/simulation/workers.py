@@ -24,7 +24,7 @@ class Workers:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return where workers are in [start, end): those on duty, and once more who has just gone off."""
-        who, at = find_due(self._seed, self.places.keys, every_s, start, end)
+        who, at = find_due(self.places.stagger, every_s, start, end)
         if not len(who):
             return []
         on_duty = self.on_duty(who, at)

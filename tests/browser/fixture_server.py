@@ -139,7 +139,7 @@ def make_county(cells: int, bins: int, detectors: int) -> FixtureCounty:
         "bbox": BBOX,
         "revision": "fixture",
         "time_zone": "Asia/Shanghai",
-        "layers": _layers(),
+        "layers": make_layers(),
     }
     parts = {"cells": squares, "villages": towns, "towns": towns, "county": [_square(0, 0, 0, 1, 1)]}
     parts |= {"assets": assets, "roads": [], "rivers": []}
@@ -216,7 +216,9 @@ class RunningServer:
         self._thread.join()
 
 
-def _layers() -> list[Json]:
+def make_layers() -> list[Json]:
+    """Return the layers' specs as `/api/county` gives them."""
+
     def spec(key: str, zh: str, geometry: str, colours: tuple[str, ...], bounds: list[float], **rest: Any) -> Json:
         steps = [
             {"lowest": low, "colour": colour, "zh": f"≥ {low:g}", "en": f"≥ {low:g}"}

@@ -8,7 +8,16 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.fixture_server import BBOX, PROJECT, FixtureHub, Json, RunningServer, make_app, make_county
+from tests.browser.fixture_server import (
+    BBOX,
+    PROJECT,
+    FixtureHub,
+    Json,
+    RunningServer,
+    make_app,
+    make_county,
+    make_layers,
+)
 
 CELLS, BINS, DETECTORS, CASES = 400, 300, 60, 120
 
@@ -96,10 +105,10 @@ def wait_for_seq(page: Page, seq: int, timeout_s: float = 20) -> None:
 
 
 def assert_painted(page: Page, hub: FixtureHub) -> None:
-    """Every cell, bin and detector on the map has the value that the hub has, and no other has one."""
+    """Every cell, bin and detector on the map has the class of the value that the hub has, and no other has one."""
     for layer, source in (("grid", "cells"), ("smart_bins", "assets"), ("traffic", "assets")):
         features = hub.layers.get(layer, {})
-        wanted = {str(i): _trusted(layer, features.get(i)) for i in range(500)}
+        wanted = {str(i): _class(layer, features.get(i)) for i in range(500)}
         page.wait_for_function(
             f"([wanted, args]) => JSON.stringify(({PAINTED})(args)) === JSON.stringify(wanted)",
             arg=[wanted, [layer, source]],
@@ -115,10 +124,12 @@ def assert_same_state(page: Page, hub: FixtureHub) -> None:
         assert values == {str(i): one["values"] for i, one in features.items()}, layer
 
 
-def _trusted(layer: str, feature: Json | None) -> float | None:
+def _class(layer: str, feature: Json | None) -> int | None:
     names = {"smart_bins": ("", "full", "fault", "silent"), "traffic": ("", "fault"), "grid": ("",)}[layer]
-    distrusted = feature is None or names[feature.get("marks") or 0] in ("fault", "silent")
-    return None if distrusted else feature["values"]  # type: ignore[index]
+    if feature is None or names[feature.get("marks") or 0] in ("fault", "silent"):
+        return None
+    legend: list[Json] = next(spec["legend"] for spec in make_layers() if spec["key"] == layer)
+    return max((i for i, step in enumerate(legend) if step["lowest"] <= feature["values"]), default=0)
 
 
 def open_card(page: Page, layer: str, feature_id: int) -> None:

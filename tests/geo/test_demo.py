@@ -59,7 +59,7 @@ def test_codes_say_what_an_area_is(county: County) -> None:
     assert by_kind == {"街道": 5, "镇": 16, "乡": 2}
     for code, name in towns["name"].items():
         assert ("001" <= code[6:] <= "099") == name.endswith("街道")
-        assert ("200" <= code[6:]) == name.endswith("乡")
+        assert (code[6:] >= "200") == name.endswith("乡")
     villages = areas[areas["level"] == "village"]
     for code, name in villages["name"].items():
         assert (code[9:] < "200") == name.endswith("社区")

@@ -106,9 +106,8 @@ def test_projected_files_are_converted_by_their_label(tmp_path: Path) -> None:
 def test_levels_come_from_columns_of_one_file(tmp_path: Path) -> None:
     codes = ["4401001", "4401002", "4402001", "4501001"]
     file = write(tmp_path / "cells.geojson", [square(0.02 * i, 0) for i in range(4)], ri=codes)
-    areas = run(
-        tmp_path, "--cells", file, "code={ri}", "town={ri:.2}", "town_name=T{ri:.2}", "village={ri:.4}", "name=cell {ri}"
-    )  # fmt: skip
+    templates = ["code={ri}", "name=cell {ri}", "town={ri:.2}", "town_name=T{ri:.2}", "village={ri:.4}"]
+    areas = run(tmp_path, "--cells", file, *templates)
     assert areas[areas["level"] == "town"]["name"].to_dict() == {"339902044": "T44", "339902045": "T45"}
     assert list(areas[areas["level"] == "village"].index) == ["339902044001", "339902044002", "339902045001"]
     assert areas["name"]["339902044001002"] == "cell 4401002"
@@ -342,6 +341,14 @@ def test_an_existing_folder_is_never_overwritten(tmp_path: Path, capsys: pytest.
     assert main(["import", "--out", str(tmp_path / "pack"), *IDENTITY, "--county", str(file)]) == 1
     assert "is there already" in capsys.readouterr().err
     assert (tmp_path / "pack" / "areas.geojson").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_gives_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "county.geojson", [square(0, 0)])
+    assert main(["import", "--out", str(file / "pack"), *IDENTITY, "--county", str(file)]) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
 def test_check_says_what_is_wrong_with_a_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AlarmRaised, AnyRecord, encode_record
 from ingest.store import open_database
-from ingest.stream import Entry, Streams, connect, digest_event, order_id, stream_key
+from ingest.stream import REJECTED_KEY, Entry, Streams, connect, digest_event, order_id, stream_key
 from ingest.supervisor import EXIT_HOPELESS
-from ingest.tables import case_actions, cases, latest_readings, readings, workers
+from ingest.tables import as_ms, case_actions, cases, latest_readings, readings, workers
 from tests.ingest.samples import act, alarm, count_rows, read_rows, reading, report, worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,11 @@ def send(streams: Streams, *records: AnyRecord, partition: int = 0) -> None:
 
 def send_broken(streams: Streams, id: str, body: bytes, partition: int = 0) -> None:
     streams.append(partition, [Entry(digest_event("broken", id), "iot.observed", body)], TODAY)
+
+
+def read_stream(streams: Streams, key: str) -> list[tuple[str, dict[bytes, bytes]]]:
+    client: Any = streams.client
+    return [(stream_id.decode(), fields) for stream_id, fields in client.xrange(key)]
 
 
 def drain(recorder: Recorder) -> None:
@@ -173,7 +179,7 @@ def test_the_heartbeat_tells_time_and_lag(streams: Streams, engine: Engine) -> N
     beat = read_heartbeat(engine)
     assert beat is not None
     assert beat.at == later.replace(microsecond=later.microsecond // 1000 * 1000)
-    assert 290_000 < beat.lag_ms <= 300_000
+    assert beat.lag_ms == as_ms(later) - order_id(streams.describe(0).last_id)[0]
 
 
 # -- what cannot be recorded
@@ -198,7 +204,7 @@ def test_what_is_no_record_is_set_aside_with_its_reason(streams: Streams, engine
     drain(Recorder(streams, engine))
 
     assert {row["event_id"] for row in read_rows(engine, readings)} == {"before", "after"}
-    aside = [fields for _, fields in streams.client.xrange("events:rejected")]
+    aside = [fields for _, fields in read_stream(streams, REJECTED_KEY)]
     assert [fields[b"body"] for fields in aside] == BROKEN
     assert all(fields[b"reason"] and fields[b"door"] == b"recorder" for fields in aside)
     assert aside[0][b"id"].startswith(b"events:{0} ")
@@ -209,7 +215,7 @@ def test_what_is_no_record_is_set_aside_with_its_reason(streams: Streams, engine
 
 def test_what_sql_refuses_is_found_and_set_aside_alone(streams: Streams, engine: Engine) -> None:
     good = [reading(f"r{number}", at=number) for number in range(40)]
-    bad = [report("huge", people=2**70), act("c1", "report", 1), report("huge too", severity=2**64)]
+    bad: list[AnyRecord] = [report("huge", people=2**70), act("c1", "report", 1), report("huge too", severity=2**64)]
     send(streams, *good[:13], bad[0], *good[13:14], bad[1], *good[14:], partition=0)
     send(streams, report("c1"), bad[2], act("c1", "accept", 1), partition=1)
 
@@ -217,8 +223,8 @@ def test_what_sql_refuses_is_found_and_set_aside_alone(streams: Streams, engine:
 
     assert count_rows(engine, readings) == 40
     assert [row["last_action"] for row in read_rows(engine, cases)] == ["accept"]
-    aside = [fields[b"body"] for _, fields in streams.client.xrange("events:rejected")]
-    assert sorted(aside) == sorted(map(encode_record, bad))
+    aside = [fields[b"body"] for _, fields in read_stream(streams, REJECTED_KEY)]
+    assert sorted(aside) == sorted(encode_record(record) for record in bad)
     assert read_counters(engine) == {"recorded": 42, "late_duplicate": 0, "refused": 3, "gaps": 0}
     assert_all_accounted_for(streams, engine)
 
@@ -235,7 +241,7 @@ def test_nothing_personal_is_logged(streams: Streams, engine: Engine, caplog: py
     caplog.set_level(logging.DEBUG)
     send(streams, report("c1", people=2**70), report("c2"), report("c3", at=1))
     drain(Recorder(streams, engine))
-    assert "refused" in caplog.text
+    assert "1 messages cannot be recorded" in caplog.text
     assert "何翠英" not in caplog.text
     assert "13905750001" not in caplog.text
 
@@ -338,8 +344,7 @@ def add_at(streams: Streams, stream_id: str, record: AnyRecord) -> None:
 
 def test_a_full_disk_loses_nothing(streams: Streams, database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     if not database_url.startswith("sqlite"):
-        pytest.MonkeyPatch  # noqa: B018 - PostgreSQL's turn is the next test
-        return
+        return  # PostgreSQL's turn is the next test
     upgrade_database(database_url)
     engine = open_database(database_url)
     full = threading.Event()
@@ -422,13 +427,14 @@ def test_a_kill_at_any_step_records_every_message_exactly_once(
 ) -> None:
     """A child dies by SIGKILL before its n-th word to Redis or SQL, for every n there is."""
     engine.dispose()
-    died_at = 0
-    while died_at == 0 or status != 0:
-        died_at += 1
+    for died_at in count(1):
         send_one_of_each(streams, died_at)
         status = record_and_die(redis_url, database_url, died_at)
         assert_watermarks_have_their_data(streams, engine)
-    assert died_at > 15, "the ladder had fewer steps than the recorder has"
+        if status == 0:
+            break
+        assert os.WTERMSIG(status) == signal.SIGKILL
+    assert died_at > 25, "the ladder had fewer steps than the recorder has"
 
     assert sorted(row["event_id"] for row in read_rows(engine, readings)) == sorted(
         f"r{number}" for number in range(1, died_at + 1)
@@ -437,9 +443,9 @@ def test_a_kill_at_any_step_records_every_message_exactly_once(
     assert states == {f"c{number}": "close" for number in range(1, died_at + 1)}
     latest = read_rows(engine, latest_readings)
     assert [row["value"] for row in latest] == [died_at]
-    refused = {fields[b"body"] for _, fields in streams.client.xrange("events:rejected")}
-    assert refused == {b"broken %d" % number for number in range(1, died_at + 1)}
-    assert read_counters(engine) == {"recorded": 5 * died_at, "late_duplicate": 0, "refused": died_at, "gaps": 0}
+    aside = {fields[b"body"] for _, fields in read_stream(streams, REJECTED_KEY)}
+    assert aside == {b"broken %d" % number for number in range(1, died_at + 1) if number % 10 == 1}
+    assert read_counters(engine) == {"recorded": 5 * died_at, "late_duplicate": 0, "refused": len(aside), "gaps": 0}
     assert_all_accounted_for(streams, engine)
 
 
@@ -447,7 +453,8 @@ def send_one_of_each(streams: Streams, number: int) -> None:
     send(streams, reading(f"r{number}", at=number, value=float(number)), report(f"c{number}"), partition=0)
     send(streams, act(f"c{number}", "close", 1), alarm(AlarmRaised, number), partition=1)
     send(streams, worker(f"w{number}", at=number), partition=2)
-    send_broken(streams, str(number), b"broken %d" % number, partition=2)
+    if number % 10 == 1:
+        send_broken(streams, str(number), b"broken %d" % number, partition=2)
 
 
 def record_and_die(redis_url: str, database_url: str, words: int) -> int:
@@ -467,14 +474,14 @@ def record_and_die(redis_url: str, database_url: str, words: int) -> int:
         own = open_database(database_url)
         for moment in ("before_cursor_execute", "commit"):
             event.listen(own, moment, count_down)
-        client = connect(redis_url)
+        client: Any = connect(redis_url)
         speak = client.execute_command
 
         def count_and_speak(*words: Any, **options: Any) -> Any:
             count_down()
             return speak(*words, **options)
 
-        client.execute_command = count_and_speak  # type: ignore[method-assign]
+        client.execute_command = count_and_speak
         drain(Recorder(Streams(client, PARTITIONS), own))
         os._exit(0)
     finally:
@@ -486,8 +493,8 @@ def assert_watermarks_have_their_data(streams: Streams, engine: Engine) -> None:
     mark = order_id(read_watermarks(engine)[0].stream_id) if read_watermarks(engine) else (0, 0)
     passed = [
         fields[b"record"]
-        for stream_id, fields in streams.client.xrange(stream_key(0))
-        if order_id(stream_id.decode()) <= mark and b"iot.observed" in fields[b"record"]
+        for stream_id, fields in read_stream(streams, stream_key(0))
+        if order_id(stream_id) <= mark and b"iot.observed" in fields[b"record"]
     ]
     assert count_rows(engine, readings) == len(passed)
 

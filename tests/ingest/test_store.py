@@ -291,7 +291,12 @@ def test_an_alarms_steps_may_come_in_any_order(engine: Engine) -> None:
     writer = Writer(engine)
     for number, order in enumerate(permutations(range(4))):
         name = f"a-{number}"
-        steps = [(AlarmRaised, 0), (AlarmAcked, 1), (AlarmRaised, 2), (AlarmCleared, 3)]
+        steps: list[tuple[type[AlarmRaised | AlarmAcked | AlarmCleared], int]] = [
+            (AlarmRaised, 0),
+            (AlarmAcked, 1),
+            (AlarmRaised, 2),
+            (AlarmCleared, 3),
+        ]
         for kind, at in (steps[place] for place in order):
             writer.write(alarm(kind, at, name))
         [row] = read_rows(engine, alarms, alarm_id=name)

@@ -67,7 +67,7 @@ function asHours(page: Page, key: string, chart: Chart, columns: (number | null)
     "xaxis.range": [localTime(page, first - HOUR / 2), localTime(page, last + HOUR / 2)],
     margin: { l: size * 2.6, r: size * 0.6, t: size * 0.5, b: size * 1.6 },
   };
-  if (key !== "traffic_by_hour") layout["yaxis.range"] = [0, keepScale(key, columns)];
+  if (key !== "traffic_by_hour") Object.assign(layout, makeAxis("yaxis", keepScale(key, columns)));
   return [{ x: columns.map(() => x), y: columns }, layout];
 }
 
@@ -77,14 +77,19 @@ function asRanking(page: Page, chart: Chart, columns: (number | null)[][], plot:
     .map((code, i) => ({ name: page.nameCategory(String(code)), count: counts[i] ?? 0 }))
     .sort((a, b) => b.count - a.count)
     .slice(0, MOST_CLASSES);
-  const room = plot.clientWidth * 0.5;
-  const names = ranked.map((one) => wrap(one.name, Math.floor(room / size)));
-  const longest = Math.max(...names.flatMap((name) => name.split("<br>")).map(widthInEm), 2);
+  const room = plot.clientWidth * 0.65;
+  const names = ranked.map((one) => one.name);
+  const longest = Math.max(...names.map(widthInEm), 2);
   const layout = {
-    "xaxis.range": [0, keepScale("cases_by_class", columns)],
+    ...makeAxis("xaxis", keepScale("cases_by_class", columns)),
     margin: { l: Math.min(room, size * (longest + 0.8)), r: size * 0.8, t: size * 0.3, b: size * 1.6 },
   };
   return [{ x: [ranked.map((one) => one.count)], y: [names] }, layout];
+}
+
+/** An axis from zero with its half and its end marked. */
+function makeAxis(name: string, scale: number): object {
+  return { [`${name}.range`]: [0, scale], [`${name}.dtick`]: scale > 5 ? scale / 2 : scale };
 }
 
 function keepScale(key: string, columns: (number | null)[][]): number {
@@ -113,16 +118,5 @@ function textSize(figure: HTMLElement): number {
 }
 
 function widthInEm(text: string): number {
-  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.55), 0);
-}
-
-/** Breaks a long name at its spaces, so that it is never cut. */
-function wrap(name: string, em: number): string {
-  const lines = [""];
-  for (const word of name.split(" ")) {
-    const line = lines[lines.length - 1] ?? "";
-    if (line && widthInEm(`${line} ${word}`) > em) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines.join("<br>");
+  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.52), 0);
 }

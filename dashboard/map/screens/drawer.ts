@@ -84,7 +84,8 @@ export class Drawer {
   }
 
   focus(): void {
-    this.box.focus();
+    this.box.focus({ preventScroll: true });
+    this.box.parentElement?.scrollTo({ top: 0 });
   }
 
   private clear(): void {

@@ -5,10 +5,9 @@ import type { LayerSpec } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makeSeverity, setAttribute, syncList } from "./page.ts";
 
-/** Returns the layers as the scene wants them shown at first; without a scene they decide themselves. */
+/** Returns the layers as the scene wants them shown at first. */
 export function chooseLayers(page: Page): LayerSpec[] {
   const scene = JSON.parse(page.root.dataset.layers || "[]") as string[];
-  if (!scene.length) return page.county.layers;
   return page.county.layers.map((spec) => ({ ...spec, shown: scene.includes(spec.key) }));
 }
 
@@ -48,7 +47,15 @@ function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const box = page.slot("legend");
   if (!box) return;
   const legends = specs.map((spec) => map.legendFor(spec.key)).filter((legend) => legend !== null);
-  syncList(box, legends.filter(({ classes }) => classes.length), ({ key }) => key, (legend) => makeLegend(page, legend), () => {});
+  const marks = new Map(legends.flatMap((legend) => legend.marks.map((mark) => [mark.name, mark])));
+  const known = [...marks.values()].filter(({ name }) => page.sayName("mark", name) !== name);
+  syncList(
+    box,
+    [...legends.filter(({ classes }) => classes.length), ...(known.length ? [known] : [])],
+    (one) => (Array.isArray(one) ? `marks ${one.map(({ name }) => name).join(" ")}` : one.key),
+    (one) => (Array.isArray(one) ? make("ul", "legend-layer marks", ...one.map((mark) => makeMark(page, mark))) : makeLegend(page, one)),
+    () => {},
+  );
 }
 
 function makeLegend(page: Page, legend: Legend): HTMLElement {
@@ -58,8 +65,6 @@ function makeLegend(page: Page, legend: Legend): HTMLElement {
   box.dataset.kind = legend.kind;
   if (legend.kind === "severities") box.append(make("ul", "", ...[1, 2, 3, 4].map((one) => make("li", "", makeSeverity(page, one)))));
   else box.append(makeSteps(legend));
-  const marks = legend.marks.filter(({ name }) => page.sayName("mark", name) !== name);
-  if (marks.length) box.append(make("ul", "marks", ...marks.map((mark) => makeMark(page, mark))));
   return box;
 }
 

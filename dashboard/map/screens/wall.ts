@@ -36,7 +36,15 @@ export async function start(root: HTMLElement): Promise<void> {
   const container = page.slot("map");
   if (!container) return;
   const layers = chooseLayers(page);
-  const map = await createCountyMap(container, { county: { ...page.county, layers }, lang: page.lang, feed, layers });
+  // Room for the switches above and the legend below.
+  const h = Math.min(innerHeight, innerWidth);
+  const map = await createCountyMap(container, {
+    county: { ...page.county, layers },
+    lang: page.lang,
+    feed,
+    layers,
+    padding: { top: h * 0.06, bottom: h * 0.09, left: h * 0.03, right: h * 0.03 },
+  });
   createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
   followLayers(page, map, layers);
 }

@@ -1,0 +1,119 @@
+"""Records for tests of the live state and the layers, on the demo county."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from geo.county import County
+from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from ingest.tables import as_ms
+from layers.state import LiveState
+
+NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)  # 12:00 in the demo county
+NOON_MS = as_ms(NOON)
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+def report(
+    county: County, number: int, at: datetime = NOON, cell: int | None = 0, severity: int = 3, **fields: Any
+) -> CaseReported:
+    """A report in the middle of a cell; `cell` None is outside the county."""
+    place: dict[str, Any] = {"lon": 10.0, "lat": 50.0}
+    if cell is not None:
+        point = county.cells.geometry.iloc[cell].representative_point()
+        place = {"lon": point.x, "lat": point.y, "cell_code": county.cells.index[cell]}
+    defaults: dict[str, Any] = {
+        "source": "test",
+        "id": f"report-{number}",
+        "received_at": at,
+        "case_id": f"C{number}",
+        "category": "0102",
+        "title": "垃圾",
+        "reported_at": at,
+        "channel": "hotline",
+        "severity": severity,
+    }
+    return CaseReported(**(defaults | place | fields))
+
+
+def act(number: int, action: str, at: datetime, unit: str | None = None) -> CaseActed:
+    return CaseActed(
+        source="test",
+        id=f"{action}-{number}-{at:%d%H%M%S}",
+        received_at=at,
+        case_id=f"C{number}",
+        action=action,
+        actor="W1",
+        at=at,
+        unit=unit,
+    )
+
+
+def sense(feed: str, asset_id: str, value: float | None, at: datetime = NOON, **fields: Any) -> Reading:
+    return Reading(
+        source="test",
+        id=f"{asset_id}-{at:%d%H%M%S}",
+        received_at=at,
+        feed=feed,
+        asset_id=asset_id,
+        observed_at=at,
+        value=value,
+        **fields,
+    )
+
+
+def locate(worker_id: str, at: datetime = NOON, on_duty: bool = True, lon: float = 120.4, lat: float = 29.6) -> Any:
+    return WorkerLocated(
+        source="test",
+        id=f"{worker_id}-{at:%d%H%M%S}",
+        received_at=at,
+        worker_id=worker_id,
+        at=at,
+        on_duty=on_duty,
+        lon=lon,
+        lat=lat,
+    )
+
+
+def asset_of(county: County, kind: str, place: int = 0) -> str:
+    """The name of a county's n-th asset of a kind."""
+    return str(county.assets.index[county.assets["kind"] == kind][place])
+
+
+def live(county: County, *records: AnyRecord, now: datetime = NOON) -> LiveState:
+    """A state after these records, at a moment."""
+    state = LiveState(county)
+    for record in records:
+        state.apply(record, order=as_ms(record.received_at))
+    state.advance(as_ms(now))
+    return state
+
+
+def busy_county(county: County) -> LiveState:
+    """A state with something in every layer: data, faults, silence and nothing."""
+    return live(
+        county,
+        report(county, 1, cell=0, severity=1),
+        report(county, 2, cell=0, severity=3),
+        report(county, 3, cell=5, severity=4),
+        report(county, 4, cell=None),
+        report(county, 5, at=NOON - timedelta(days=3), cell=7),
+        act(3, "close", NOON),
+        sense("waste", asset_of(county, "bin", 0), 0.9),
+        sense("waste", asset_of(county, "bin", 1), 0.2),
+        sense("waste", asset_of(county, "bin", 2), 0.4, attributes={"status": "burning", "temperature": 300.0}),
+        sense("waste", asset_of(county, "bin", 3), None, attributes={"status": "vandalized"}),
+        sense("waste", asset_of(county, "bin", 4), 0.95, at=NOON - timedelta(days=1)),
+        sense("waste", "BIN-OF-NOBODY", 0.5, lon=120.4, lat=29.6),
+        sense("traffic", asset_of(county, "detector", 0), 12.0, attributes={"intensity": 240}),
+        sense("traffic", asset_of(county, "detector", 1), 300.0),
+        sense("traffic", asset_of(county, "detector", 2), 30.0, at=NOON - timedelta(days=1)),
+        sense("air", asset_of(county, "air_station", 0), 80.0, attributes={"pm10": 60.0, "co": 0.6}),
+        sense("water", asset_of(county, "water_station", 0), 3.0, attributes={"pH": 7.2, "NH3-N": 1.2}),
+        locate("W1"),
+        locate("W2", on_duty=False),
+        locate("W3", at=NOON - timedelta(hours=9)),
+        now=NOON + minutes(5),
+    )
