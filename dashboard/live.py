@@ -88,7 +88,7 @@ class Hub:
         self._database_url = database_url
         self.partitions = partitions
         self._clock = clock
-        self._ring = ring or Ring()
+        self._ring = Ring() if ring is None else ring
         self._thread = ThreadPoolExecutor(1, "live-state")
         self._tasks: list[asyncio.Task[None]] = []
         self._published = asyncio.Event()
@@ -114,9 +114,12 @@ class Hub:
     async def stop(self) -> None:
         """Let every viewer go and end the hub's own work."""
         self.release()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # redis-py 8.1 swallows a cancellation that meets it while it connects, so once may not be enough.
+            _, pending = await asyncio.wait(pending, timeout=0.5)
         await asyncio.to_thread(self._thread.shutdown)
         if self._engine is not None:
             await asyncio.to_thread(self._engine.dispose)

@@ -10,6 +10,7 @@ from layers.things import Case
 MOST_ROWS = 500
 HOUR_MS = 3_600_000
 # A class without a limit is ordered as if it had this one, by severity: the queue needs some order.
+ORDINARY = 3  # this severity and milder ones are ordered by time alone
 USUAL_HOURS = {1: 4.0, 2: 12.0, 3: 48.0, 4: 168.0}
 
 
@@ -42,7 +43,7 @@ class QueuePage:
 def find_cases(
     state: LiveState, filters: Filters, limits: Mapping[str, float], now_ms: int, most: int = MOST_ROWS
 ) -> QueuePage:
-    """Return the page of the queue: open cases that match, the largest share of their time used first.
+    """Return the page of the queue: open cases that match, the most urgent first (see `rank_urgency`).
 
     limits: hours to close, by class. now_ms: the moment (epoch ms) up to which time has been used.
     """
@@ -52,10 +53,14 @@ def find_cases(
     return QueuePage(urgent, len(matching), len(open_cases))
 
 
-def rank_urgency(case: Case, limits: Mapping[str, float], now_ms: int) -> tuple[float, int, int, int]:
-    """Return what orders the queue: share of the limit used, then severity, then age; larger is more urgent."""
+def rank_urgency(case: Case, limits: Mapping[str, float], now_ms: int) -> tuple[int, float, int, int]:
+    """Return what orders the queue, larger is more urgent: critical, then severe cases, then the share of time used.
+
+    A new critical case is not to wait behind hundreds of ordinary ones that are late.
+    """
     hours = limits.get(case.category, USUAL_HOURS.get(case.severity, 168.0))
-    return ((now_ms - case.reported_ms) / (hours * HOUR_MS), -case.severity, -case.reported_ms, case.id)
+    share = (now_ms - case.reported_ms) / (hours * HOUR_MS)
+    return (-min(case.severity, ORDINARY), share, -case.reported_ms, case.id)
 
 
 def used_share(case: Case, limits: Mapping[str, float], now_ms: int) -> float | None:

@@ -273,6 +273,8 @@ def _read_action(data: dict[str, Any], common: _Common, reception: Reception) ->
         action = msgspec.convert(data, _Action)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
+    if action.action == "report":
+        raise FieldError("action", "a report comes as case.reported")
     return CaseActed(
         **common,
         case_id=action.case_id,

@@ -21,6 +21,7 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
         state.hear("cases", as_ms(row.reported_at), as_ms(row.received_at), row.origin)
         state.put_case(_make_case(state, row))
     for step in snapshot.steps:
+        state.reach("cases", as_ms(step.at))
         state.put_step(step.case_id, Step(as_ms(step.at), step.order, step.action, step.unit))
     for reading in snapshot.readings:
         _fold_reading(state, reading)

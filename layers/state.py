@@ -157,7 +157,13 @@ class LiveState:
 
     def hear(self, key: str, at_ms: int, received_ms: int, origin: str) -> None:
         """Note a sign of life of a feed; a feed that nobody declared is listed too."""
-        self.feeds.setdefault(key, Feed(key, HOUR_MS)).hear(at_ms, received_ms, origin)
+        self.feeds.setdefault(key, Feed(key, HOUR_MS)).hear(received_ms, origin)
+        self.reach(key, at_ms)
+
+    def reach(self, key: str, at_ms: int) -> None:
+        """Note the newest moment that a feed speaks of."""
+        feed = self.feeds[key]
+        feed.newest_ms = at_ms if feed.newest_ms is None else max(feed.newest_ms, at_ms)
         self.newest_ms = max(self.newest_ms, at_ms)
 
     def advance(self, now_ms: int) -> None:

@@ -105,9 +105,8 @@ class Feed:
     received: int = 0
     heard_by_origin: dict[str, int] = field(default_factory=dict)
 
-    def hear(self, at_ms: int, received_ms: int, origin: str) -> None:
-        """Take one message's times in."""
-        self.newest_ms = max(self.newest_ms or at_ms, at_ms)
+    def hear(self, received_ms: int, origin: str) -> None:
+        """Take a sign of life in."""
         self.heard_ms = max(self.heard_ms or received_ms, received_ms)
         self.heard_by_origin[origin] = max(self.heard_by_origin.get(origin, received_ms), received_ms)
 

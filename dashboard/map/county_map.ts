@@ -3,7 +3,7 @@
 import * as maplibre from "maplibre-gl";
 import { centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
-import { drawHatch, drawMark, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
+import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import {
@@ -73,6 +73,8 @@ export interface CountyMap {
   focus(lon: number, lat: number, zoom?: number): void;
   /** Shows the whole county again, and keeps it fitted when the window changes. */
   home(): void;
+  /** Changes the pixels left free around the county, because a person opened or closed something beside it. */
+  setPadding(padding: number | maplibre.PaddingOptions): void;
   /** Calls back on every click, besides `onPick`; returns how to stop. */
   subscribePicks(listener: PickListener): () => void;
   /** Where a feature is, if the map knows. */
@@ -196,6 +198,12 @@ class DrawnCounty implements CountyMap {
     this.maplibre.fitBounds(this.county.bbox, { padding: this.padding, duration: 300 });
   }
 
+  setPadding(padding: number | maplibre.PaddingOptions): void {
+    if (!differs(padding, this.padding)) return;
+    this.padding = padding;
+    this.refit();
+  }
+
   subscribePicks(listener: PickListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -249,7 +257,8 @@ class DrawnCounty implements CountyMap {
   private addImages(): void {
     const marks = [...this.specs.values()].flatMap(markNames);
     const images = [...new Set([...marks, "other"])].map((name) => [`mark-${name}`, drawMark(name, this.tokens)] as const);
-    for (const [name, pixels] of [...images, ["hatch", drawHatch(this.tokens.line)] as const])
+    const others = [["hatch", drawHatch(this.tokens.line)] as const, ["room", drawRoom()] as const];
+    for (const [name, pixels] of [...images, ...others])
       if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
   }
 

@@ -20,7 +20,10 @@ async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureC
   return (await response.json()) as GeoJSON.FeatureCollection;
 }
 
-/** Returns one labelled point for each polygon, inside it; bigger areas come first. */
+/** What a map leaves out of an English name, as an atlas does: every town on it is a town. */
+const ENGLISH_KINDS = / (Town|Township|Subdistrict)$/;
+
+/** Returns one point with `label` and `label_en` for each polygon, inside it; bigger areas come first. */
 export function placeLabels(areas: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection {
   const labelled = areas.features.map((area) => ({ area, ring: largestRing(area.geometry) }));
   labelled.sort((a, b) => ringArea(b.ring) - ringArea(a.ring));
@@ -30,10 +33,15 @@ export function placeLabels(areas: GeoJSON.FeatureCollection): GeoJSON.FeatureCo
       .filter(({ ring }) => ring.length > 2)
       .map(({ area, ring }, rank) => ({
         type: "Feature",
-        properties: { ...area.properties, rank },
+        properties: { rank, ...nameOf(area) },
         geometry: { type: "Point", coordinates: pointInside(ring) },
       })),
   };
+}
+
+function nameOf({ properties }: GeoJSON.Feature): { label: string; label_en: string } {
+  const name = String(properties?.["name"] ?? "");
+  return { label: name, label_en: String(properties?.["name_en"] ?? name).replace(ENGLISH_KINDS, "") };
 }
 
 /** Returns a point inside a feature: the point itself, or the middle of a polygon's largest part. */

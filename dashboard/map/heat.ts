@@ -32,12 +32,12 @@ export class HeatBins {
   private counts = new Map<number, number>();
   private changed = new Set<number>();
 
-  /** The kernel's σ is a seventieth of the county's diagonal, so that a county's heat looks alike at any size. */
+  /** The kernel's σ is a hundredth of the county's diagonal, so that a county's heat looks alike at any size. */
   constructor(bbox: [number, number, number, number]) {
     const [west, south, east, north] = bbox;
     const kmPerLon = KM_PER_DEGREE * Math.cos(((south + north) / 2) * (Math.PI / 180));
     const diagonalKm = Math.hypot((east - west) * kmPerLon, (north - south) * KM_PER_DEGREE);
-    this.sigmaKm = diagonalKm / 70;
+    this.sigmaKm = diagonalKm / 100;
     const pitchKm = this.sigmaKm / 2;
     this.stepLon = pitchKm / kmPerLon;
     this.stepLat = pitchKm / KM_PER_DEGREE;
@@ -67,7 +67,7 @@ export class HeatBins {
     this.count(old.bin, -old.weight);
   }
 
-  /** Returns the lattice: about ten thousand points, whose ids are the bins' numbers. */
+  /** Returns the lattice: some twenty thousand points, whose ids are the bins' numbers. */
   lattice(): GeoJSON.FeatureCollection {
     const features = Array.from({ length: this.columns * this.rows }, (_, bin): GeoJSON.Feature => ({
       type: "Feature",

@@ -34,6 +34,11 @@ export function drawHatch(colour: string): Pixels {
   }, size);
 }
 
+/** Returns an invisible icon of a severe case's size: it keeps names away from the case's marker. */
+export function drawRoom(): Pixels {
+  return paint(() => undefined, 26 * ICON_RATIO);
+}
+
 /** The colours of the screen's theme, read from the tokens' CSS; the defaults are those of the dark theme. */
 export type Tokens = ReturnType<typeof readTokens>;
 
@@ -82,13 +87,14 @@ const fault = (brush: Brush, tokens: Tokens) => {
   cross();
 };
 
+/** The quietest of them: on the first morning most sensors have not spoken yet. */
 const silent = (brush: Brush, tokens: Tokens) => {
   brush.beginPath();
-  brush.arc(SIZE / 2, SIZE / 2, SIZE * 0.26, 0, 2 * Math.PI);
+  brush.arc(SIZE / 2, SIZE / 2, SIZE * 0.17, 0, 2 * Math.PI);
   brush.fillStyle = tokens.ground;
   brush.fill();
-  brush.strokeStyle = tokens.mid;
-  brush.lineWidth = SIZE * 0.1;
+  brush.strokeStyle = tokens.low;
+  brush.lineWidth = SIZE * 0.07;
   brush.stroke();
 };
 

@@ -131,7 +131,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawn("assets").map((spec) => drawMarks(look, spec)),
     drawNames(look),
     ...drawn("points").map((spec) => drawPoints(look, spec)),
-    ...drawn("severities").map((spec) => drawCases(look, spec)),
+    ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
     ...drawSelection(look),
   ];
 }
@@ -349,23 +349,32 @@ function drawCases(look: Look, spec: LayerSpec): LayerSpecification {
   };
 }
 
+/** Names give way to the markers of severe cases, which are elements of the page that MapLibre knows nothing of. */
+function keepRoom(look: Look, spec: LayerSpec): LayerSpecification {
+  return {
+    id: `${spec.key}-room`,
+    type: "symbol",
+    source: sourceOf(spec),
+    filter: ["<=", ["get", "value"], 2],
+    layout: { "icon-image": "room", "icon-size": look.scale, "icon-allow-overlap": true },
+  };
+}
+
 function drawNames(look: Look): LayerSpecification {
   const { lang, scale, tokens } = look;
-  const name: ExpressionSpecification =
-    lang === "en" ? ["coalesce", ["get", "name_en"], ["get", "name"]] : ["get", "name"];
   return {
     id: "town-names",
     type: "symbol",
     source: "labels",
     layout: {
-      "text-field": name,
+      "text-field": ["get", lang === "en" ? "label_en" : "label"],
       "text-font": [FONT_FAMILY],
       // look.md: nothing on a wall is smaller than 1/60 of its height.
       "text-size": 18 * scale,
       "text-max-width": 8,
       "text-padding": 1,
-      "text-variable-anchor": ["center", "bottom", "top", "left", "right"],
-      "text-radial-offset": 0.4,
+      "text-variable-anchor": ["center", "bottom", "top", "left", "right", "bottom-left", "bottom-right", "top-left", "top-right"],
+      "text-radial-offset": 1.1,
       "text-justify": "auto",
       "symbol-sort-key": ["get", "rank"],
     },

@@ -26,6 +26,16 @@ SURROUNDINGS_M = 800
 FILTERS = ("town", "village", "category", "severity", "state", "channel")
 CHANNELS = ("grid_worker", "hotline", "app", "video", "iot", "superior", "patrol", "window")
 
+DROPDOWN_WORDS = {
+    "search": "dropdown_search",
+    "select_all": "dropdown_all",
+    "deselect_all": "dropdown_none",
+    "clear_selection": "dropdown_clear",
+    "clear_search": "dropdown_clear_search",
+    "no_options_found": "dropdown_empty",
+    "selected_count": "dropdown_count",
+}
+
 # AG Grid in the colours of the tokens; its parameters become CSS values, so variables work.
 GRID_THEME = """themeQuartz.withParams({
     backgroundColor: 'var(--ground)', foregroundColor: 'var(--text-high)', headerBackgroundColor: 'var(--raised)',
@@ -254,6 +264,7 @@ def _lay_chip(name: str, lang: str, options: list[dict[str, str]], value: list[s
             value=value,
             multi=True,
             placeholder=text(lang, f"duty.{name}"),
+            labels={prop: text(lang, f"duty.{key}") for prop, key in DROPDOWN_WORDS.items()},
             searchable=name in ("town", "village", "category"),
             className="chip",
         ),

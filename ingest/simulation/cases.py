@@ -22,7 +22,7 @@ from ingest.simulation.traffic import Traffic
 from ingest.simulation.weather import Flood
 
 CASES_PER_CELL_AND_DAY = 0.21
-FEWEST_A_DAY = 60
+FEWEST_A_DAY, MOST_A_DAY = 60, 900
 USUAL_LIMIT_HOURS = 24.0
 WATER_ON_ROAD, BLOCKED_DRAIN = "0406", "0404"
 FLOOD_MEMORY_S = 8 * HOUR_S
@@ -97,7 +97,7 @@ class Cases:
                 for number, report in enumerate(reports, start=1)]  # fmt: skip
 
     def _count(self, channel: str, local: datetime, chance: random.Random) -> int:
-        daily = max(CASES_PER_CELL_AND_DAY * len(self._land.codes), FEWEST_A_DAY)
+        daily = min(max(CASES_PER_CELL_AND_DAY * len(self._land.codes), FEWEST_A_DAY), MOST_A_DAY)
         expected = daily * CHANNELS[channel][0] * _share_of_hour(channel, local.hour)
         if local.isoweekday() > 5:
             expected *= WEEKEND.get(channel, 1.0)

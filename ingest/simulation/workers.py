@@ -12,6 +12,9 @@ from ingest.simulation.schedule import Happening, find_due, tell_local, write_ti
 STROLL_S = 1500
 """A worker is somewhere else in the cell after so long."""
 
+MOST_A_SECOND = 7
+"""Where there are very many workers, each is heard more rarely."""
+
 
 class Workers:
     """The grid workers of one county's roster."""
@@ -24,6 +27,7 @@ class Workers:
 
     def happen(self, start: float, end: float, every_s: int) -> list[Happening]:
         """Return where workers are in [start, end): those on duty, and once more who has just gone off."""
+        every_s = max(every_s, len(self.places.ids) // MOST_A_SECOND)
         who, at = find_due(self.places.stagger, every_s, start, end)
         if not len(who):
             return []

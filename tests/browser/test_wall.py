@@ -1,0 +1,239 @@
+"""The wall as a room full of people sees it: the whole product, in a real Chromium."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from geo.county import County
+from tests.appliance import Appliance, act, envelope, report, wait_for
+from tests.browser.chromium import ARGUMENTS, PROGRAM
+
+WALLS = [(1920, 1080), (3840, 2160), (5760, 1080)]
+LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
+CAMERA = "() => { const map = countyBrain.map.maplibre; return [map.getCenter().toArray(), map.getZoom(), map.getBearing()] }"
+
+
+@pytest.fixture(scope="module")
+def wall(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
+    """One product for the tests of this file; each posts cases of its own."""
+    running = Appliance(tmp_path_factory.mktemp("wall") / "data", demo_folder).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1920, "height": 1080})
+    page.set_default_timeout(30_000)
+    yield page
+    page.close()
+
+
+def open_wall(page: Page, appliance: Appliance, query: str = "") -> None:
+    page.goto(f"{appliance.web_url}/wall{query}")
+    page.wait_for_function(LIVE)
+
+
+def point(county: County, position: int) -> tuple[float, float]:
+    inside = county.cells.geometry.iloc[position].representative_point()
+    return inside.x, inside.y
+
+
+def figure(page: Page, key: str) -> str:
+    return page.locator(f"[data-figure={key}] [data-part=value]").inner_text()
+
+
+def test_nothing_is_fetched_from_another_host(page: Page, wall: Appliance) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    failed: list[str] = []
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    for path in ("/", "/wall?lang=en", "/duty", "/briefing"):
+        page.goto(f"{wall.web_url}{path}")
+        page.wait_for_selector("[data-screen]")
+        page.wait_for_timeout(2000)
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(wall.web_url).netloc}
+    assert failed == []
+
+
+@pytest.mark.parametrize(("width", "height"), WALLS)
+def test_it_is_one_screen_without_scrolling(page: Page, wall: Appliance, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    open_wall(page, wall)
+    size = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert size[0] <= width and size[1] <= height
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('[data-screen] h2, [data-screen] [data-part=value], .chart, .layers')]
+            .filter((e) => e.offsetParent).map((e) => [e.className, e.getBoundingClientRect()])
+            .filter(([, b]) => b.right > innerWidth + 1 || b.bottom > innerHeight + 1 || b.left < -1 || b.top < -1)"""
+    )
+    assert outside == []
+    smallest = page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('[data-screen] *')].filter((e) => e.offsetParent
+            && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+            .map((e) => parseFloat(getComputedStyle(e).fontSize)))"""
+    )
+    assert smallest >= height / 60 - 0.51
+
+
+def test_a_posted_case_is_on_the_wall_within_two_seconds(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    before = page.evaluate("countyBrain.feed.state.figures.get?.('open_cases')?.value ?? null")
+    wall.post(report("seen-at-once", *point(county, 5), severity=1))
+    page.wait_for_function(
+        "() => [...countyBrain.feed.state.cases.values()].some((c) => c.case_id === 'seen-at-once')", timeout=2000
+    )
+    expect(page.locator("[data-slot=stream] [data-severity='1']").first).to_be_visible()
+    assert figure(page, "open_cases") not in ("–", str(before))
+
+
+def test_a_closed_case_leaves_the_open_ones(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    wall.post(report("to-close", *point(county, 9)))
+    page.wait_for_function("() => [...countyBrain.feed.state.cases.values()].some((c) => c.case_id === 'to-close')")
+    open_before = int(figure(page, "open_cases").replace(",", ""))
+    wall.post(act("to-close", "close"))
+    wait_for(lambda: int(figure(page, "open_cases").replace(",", "")) == open_before - 1, 10, "one open case fewer")
+
+
+def test_two_hundred_updates_move_neither_camera_nor_open_card(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    wall.post(report("card", *point(county, 40), severity=1))
+    page.evaluate("() => countyBrain.map.maplibre.jumpTo({ zoom: 11.5 })")
+    spot = page.evaluate("([lon, lat]) => countyBrain.map.maplibre.project([lon, lat])", list(point(county, 300)))
+    page.evaluate("([lon, lat]) => countyBrain.map.maplibre.jumpTo({ center: [lon, lat] })", list(point(county, 300)))
+    box = page.locator("[data-slot=map]").bounding_box()
+    assert box and spot
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    card = page.locator(".map-card")
+    expect(card).to_be_visible()
+    camera, place = page.evaluate(CAMERA), card.bounding_box()
+    page.evaluate(
+        """() => { window.lost = []; new MutationObserver((all) => all.forEach((one) => one.removedNodes.forEach((node) => {
+            if (node.nodeType === 1 && (node.matches('.map-card, canvas, .severe') || node.querySelector('.map-card, canvas')))
+              window.lost.push(node.className) }))).observe(document.body, { childList: true, subtree: true });
+            window.frames_ = 0; countyBrain.feed.subscribe((_, kind) => { if (kind === 'delta') window.frames_ += 1 }) }"""
+    )
+    number = 0
+    deadline = time.monotonic() + 240
+    while page.evaluate("window.frames_") < 200:
+        assert time.monotonic() < deadline
+        wall.post(report(f"update-{number}", *point(county, number % 500 + 600)))
+        number += 1
+        time.sleep(0.25)
+    assert page.evaluate(CAMERA) == camera
+    assert card.bounding_box() == place
+    assert page.evaluate("window.lost") == []
+
+
+def test_a_cell_a_bin_and_a_detector_have_cards(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    bins = county.assets[county.assets["kind"] == "bin"]
+    detectors = county.assets[county.assets["kind"] == "detector"]
+    wall.post(
+        envelope("iot.observed", "card-bin", {"id": bins.index[0], "type": "WasteContainer", "fillingLevel": 0.91}),
+        envelope(
+            "iot.observed",
+            "card-detector",
+            {
+                "id": detectors.index[0],
+                "type": "TrafficFlowObserved",
+                "averageVehicleSpeed": 23.0,
+                "dateObserved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            },
+        ),
+    )
+    for asset, said in ((bins.iloc[0], "91"), (detectors.iloc[0], "23")):
+        page.evaluate(
+            "([lon, lat]) => countyBrain.map.maplibre.jumpTo({ center: [lon, lat], zoom: 15 })",
+            [asset["lon"], asset["lat"]],
+        )
+        page.wait_for_function("() => countyBrain.map.maplibre.areTilesLoaded()")
+        box = page.locator("[data-slot=map]").bounding_box()
+        assert box
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page.locator(".map-card")).to_contain_text(said)
+        page.keyboard.press("Escape")
+        expect(page.locator(".map-card")).to_have_count(0)
+
+
+def test_every_layer_can_be_switched(page: Page, wall: Appliance) -> None:
+    open_wall(page, wall)
+    switches = page.locator("[data-slot=layers] button")
+    expect(switches.first).to_be_visible()
+    for position in range(switches.count()):
+        switch = switches.nth(position)
+        before = switch.get_attribute("aria-pressed")
+        switch.click()
+        expect(switch).not_to_have_attribute("aria-pressed", before or "")
+
+
+def test_it_speaks_chinese_first_and_english_on_request(page: Page, wall: Appliance) -> None:
+    open_wall(page, wall)
+    assert re.search("[\u4e00-\u9fff]", page.locator("[data-screen]").inner_text())
+    open_wall(page, wall, "?lang=en")
+    page.wait_for_timeout(1000)
+    assert re.findall("[\u4e00-\u9fff]+", page.locator("[data-screen]").inner_text()) == ["中文"]
+
+
+def test_it_says_that_data_is_simulated(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    simulated = report("simulated", *point(county, 3))
+    wall.post(simulated | {"origin": "simulated", "source": "urn:simulator"})
+    expect(page.locator("[data-screen]")).to_contain_text("模拟数据")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("away_s", [5, 240])
+def test_it_resumes_by_itself_with_nothing_missing(
+    page: Page, demo_folder: Path, tmp_path: Path, county: County, away_s: int
+) -> None:
+    """The web process is gone for a while; cases go on coming in meanwhile."""
+    appliance = Appliance(tmp_path / "data", demo_folder).start()
+    try:
+        open_wall(page, appliance)
+        page.evaluate("window.notReloaded = true")
+        appliance.post(*(report(f"before-{number}", *point(county, number)) for number in range(5)))
+        page.wait_for_function("() => countyBrain.feed.state.cases.size === 5")
+        web = appliance.parts()["dashboard"]
+        deadline = time.monotonic() + away_s
+        web.suspend() if away_s < 10 else web.kill()
+        number = 0
+        while time.monotonic() < deadline:
+            if away_s > 10 and (dashboard := appliance.parts().get("dashboard")):
+                dashboard.kill()
+            if number < 10:
+                appliance.post(report(f"meanwhile-{number}", *point(county, 50 + number)))
+                number += 1
+            time.sleep(0.4)
+        if away_s < 10:
+            web.kill()
+        page.wait_for_function("() => countyBrain.feed.state.cases.size === 15", timeout=90_000)
+        expect(page.locator("[data-figure=open_cases] [data-part=value]")).to_have_text("15")
+        assert page.evaluate("window.notReloaded")
+        page.wait_for_function("() => countyBrain.feed.connection.state === 'live'")
+    finally:
+        appliance.stop()
+
+
+def test_a_lost_connection_cannot_be_overlooked(page: Page, demo_folder: Path, tmp_path: Path) -> None:
+    appliance = Appliance(tmp_path / "data", demo_folder).start()
+    open_wall(page, appliance)
+    appliance.stop()
+    page.wait_for_function("() => countyBrain.feed.connection.state === 'lost'", timeout=30_000)
+    expect(page.locator(".lost:visible, [data-slot=lost]:visible").first).to_be_visible()
