@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psutil
 import redis
 
 from bench.table import print_table
@@ -33,22 +34,24 @@ HEADERS = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {KE
 def run() -> list[dict[str, object]]:
     """Return one row a repeat: events/s through the whole path, XADD/s in the same run, and their ratio."""
     county = load_county(provide_demo(ROOT / ".setup" / "demo-county"))
-    rows = [measure(county, number) for number in range(REPEATS)]
+    bodies = list(make_bodies(county, EVENTS))
+    rows = [measure(county, bodies, number) for number in range(REPEATS)]
     median = statistics.median(float(str(row["ratio"])) for row in rows)
     return [*rows, {"run": "median", "ratio": round(median, 3), "aim": ">= 0.15"}]
 
 
-def measure(county: County, number: int) -> dict[str, object]:
+def measure(county: County, bodies: list[bytes], number: int) -> dict[str, object]:
     """Measure one run on fresh data."""
-    with tempfile.TemporaryDirectory() as folder, ingest_and_recorder(Path(folder), county) as (server, url):
-        bodies = list(make_bodies(county, EVENTS))
+    with tempfile.TemporaryDirectory() as folder, run_parts(Path(folder), county) as (server, url, processes):
         size = message_size(server, url, bodies[0])
         limit_per_s = benchmark_xadd(server, size)
+        spent_before = read_cpu_s(processes)
         began = time.perf_counter()
         asyncio.run(post_all(url, bodies[1:]))
         accepted_at = time.perf_counter()
         wait_for(lambda: is_drained(url, EVENTS), 300, "the recorder")
         rate_per_s = (EVENTS - BATCH) / (time.perf_counter() - began)
+        spent = read_cpu_s(processes)
         return {
             "run": number + 1,
             "events_per_s": round(rate_per_s),
@@ -57,12 +60,16 @@ def measure(county: County, number: int) -> dict[str, object]:
             "message_bytes": size,
             "ratio": round(rate_per_s / limit_per_s, 3),
             "aim": ">= 0.15",
+            **{
+                f"{name}_us": round((spent[name] - spent_before[name]) / (EVENTS - BATCH) * 1e6, 1)
+                for name in processes
+            },
         }
 
 
 @contextmanager
-def ingest_and_recorder(folder: Path, county: County) -> Iterator[tuple[EmbeddedRedis, str]]:
-    """Run an embedded server, ingest and the recorder; yield the server and ingest's URL."""
+def run_parts(folder: Path, county: County) -> Iterator[tuple[EmbeddedRedis, str, dict[str, psutil.Process]]]:
+    """Run an embedded server, ingest and the recorder; yield the server, ingest's URL and every process by name."""
     server = start_redis(folder)
     port = free_port()
     environ = {
@@ -74,9 +81,15 @@ def ingest_and_recorder(folder: Path, county: County) -> Iterator[tuple[Embedded
     }
     parts = [start_child([sys.executable, "-m", "ingest", command], environ) for command in ("serve", "record")]
     url = f"http://127.0.0.1:{port}"
+    processes = {
+        "ingest": psutil.Process(parts[0].pid),
+        "recorder": psutil.Process(parts[1].pid),
+        "redis": psutil.Process(server.process.pid),
+        "client": psutil.Process(),
+    }
     try:
         wait_for(lambda: is_drained(url, 0), 60, "ingest")
-        yield server, url
+        yield server, url, processes
     finally:
         for part in parts:
             part.terminate()
@@ -138,6 +151,11 @@ def message_size(server: EmbeddedRedis, url: str, body: bytes) -> int:
         for _, fields in client.xrange(key)
     ]
     return round(statistics.median(sizes))
+
+
+def read_cpu_s(processes: dict[str, psutil.Process]) -> dict[str, float]:
+    """Return the CPU seconds that each process has spent so far, in user and kernel mode."""
+    return {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
 
 
 def benchmark_xadd(server: EmbeddedRedis, size: int) -> float:

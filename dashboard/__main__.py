@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -91,6 +93,9 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
         ws="none",
     )
     server = HubServer(config, hub)
+    # uvicorn raises the signal again once it has stopped in order; by then it means nothing any more.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore_signal)
     server.run(sockets=[listener])
     engine.dispose()
     return EXIT_FAULT if server.failed else 0
@@ -107,6 +112,10 @@ def _make_full_app(settings: Settings, county: County, hub: Hub, engine: Engine)
     from dashboard.factory import make_app
 
     return make_app(settings, county, hub, engine)
+
+
+def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 if __name__ == "__main__":

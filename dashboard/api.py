@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboard.descriptions import describe_card, describe_case, describe_county, describe_file
 from dashboard.geometry import PARTS, PreparedPart, prepare_geometry
 from dashboard.health import check_health, list_feed_ages, list_feed_metrics, list_metrics
-from dashboard.live import Hub
+from dashboard.live import Hub, HubAway
 from dashboard.nearby import find_neighbours
 from dashboard.queue import Filters, find_cases
 from dashboard.viewers import make_live_response
@@ -30,6 +30,7 @@ from layers.state import LiveState
 
 FOREVER = "public, max-age=31536000, immutable"
 MOST_ROWS = 1000
+HEALTH_TIMEOUT_S = 2.0
 
 Lang = Literal["zh", "en"]
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
 
 def make_live_router(hub: Hub, engine: Engine) -> APIRouter:
     """Return `/live`, `/health` and `/metrics`: all that a process with nothing but the hub serves."""
-    client = connect_async(hub.redis_url)
+    client = connect_async(hub.redis_url, HEALTH_TIMEOUT_S)
     streams = AsyncStreams(client, hub.partitions)
 
     @asynccontextmanager
@@ -136,7 +137,7 @@ def _add_cards(router: APIRouter, hub: Hub) -> None:
             frame = chosen.compute(state, View(state.as_of, frozenset([feature_id])))
             return chosen.explain(frame, feature_id) if feature_id in frame.ids else None
 
-        card = await hub.ask(make_card)
+        card = await _ask(hub, make_card)
         if card is None:
             raise HTTPException(404, f"layer {layer} has no feature {feature_id}")
         return JsonResponse(describe_card(card, lang))
@@ -147,7 +148,7 @@ def _add_cards(router: APIRouter, hub: Hub) -> None:
         lat: Annotated[float, Query(ge=-90, le=90)],
         radius_m: Annotated[float, Query(gt=0, le=20_000)] = 500,
     ) -> Response:
-        return JsonResponse(await hub.ask(partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
+        return JsonResponse(await _ask(hub, partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
 
 
 def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> None:
@@ -182,7 +183,7 @@ def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> N
             rows = [describe_case(case, limits) for case in page.cases[offset:]]
             return {"total": page.matching, "open": page.open, "limit": limit, "offset": offset, "cases": rows}
 
-        return JsonResponse(await hub.ask(look))
+        return JsonResponse(await _ask(hub, look))
 
     @router.get("/api/cases/{case_id}", response_class=JsonResponse, summary="One case with its timeline")
     async def read_one(case_id: str, lang: Lang = "zh") -> Response:
@@ -197,6 +198,13 @@ def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> N
         if file is None:
             raise HTTPException(404, "no such case has been recorded")
         return JsonResponse(describe_file(file, reporters, county, lang))
+
+
+async def _ask(hub: Hub, question: Callable[[LiveState], T]) -> T:
+    try:
+        return await hub.ask(question)
+    except HubAway as error:
+        raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
 
 
 def _once(make: Callable[[], T]) -> Callable[[], Any]:

@@ -40,9 +40,14 @@ BLOCK_MS = 1000
 READ_AT_MOST = 1000  # messages a partition
 PAUSE_S = 1.0  # after something was away
 RELOAD_AT_MOST_EVERY_S = 60.0
+ANSWER_WITHIN_S = 5.0
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+class HubAway(RuntimeError):  # noqa: N818 - it says what is the case
+    """The hub has no state: it is stopping, or SQL was away since it started."""
 
 
 @dataclass
@@ -128,7 +133,7 @@ class Hub:
         """Return what a part of the hub ended with by a fault of ours; never, if there is none."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
         faults = [fault for task in done if not task.cancelled() and (fault := task.exception())]
-        if faults:
+        if faults and not self.stopping:
             return faults[0]
         return await asyncio.Future()
 
@@ -141,8 +146,15 @@ class Hub:
     # -- asking -------------------------------------------------------------------------------------------
 
     async def ask(self, question: Callable[[LiveState], T]) -> T:
-        """Return what a function makes of the state, run where nothing changes meanwhile."""
-        await self.ready.wait()
+        """Return what a function makes of the state, run where nothing changes meanwhile.
+
+        Raises `HubAway` if there is no state soon.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self.ready.wait()
+        except TimeoutError:
+            raise HubAway("the live state is not loaded yet") from None
         return await self._in_state(lambda: question(self._need_state()))
 
     def frames_after(self, cursor: FrameId) -> list[Frame] | None:
@@ -150,7 +162,10 @@ class Hub:
         return self._ring.after(cursor, self.newest)
 
     async def snapshot(self) -> Frame:
-        """Return the sum of all frames so far; made at most once a frame and shared by all who ask."""
+        """Return the sum of all frames so far; made at most once a frame and shared by all who ask.
+
+        Waits for the first state; raises `HubAway` when the hub stops.
+        """
         await self.ready.wait()
         if self._snapshot is not None and self._snapshot.id == self.newest:
             return self._snapshot
@@ -296,7 +311,7 @@ class Hub:
 
     async def _tick(self) -> None:
         await self.ready.wait()
-        while True:
+        while not self.stopping:
             began_s = time.monotonic()
             frame = await self._in_state(self._make_frame)
             # A reload meanwhile began a new epoch: what was told of the old state is of no use any more.
@@ -341,6 +356,8 @@ class Hub:
 
     async def _in_state(self, work: Callable[[], T]) -> T:
         """Run a piece of work in the one thread that touches the state."""
+        if self.stopping:
+            raise HubAway("the hub is stopping")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, work)
 
     def _timed(self, work: Callable[[], T]) -> T:
@@ -352,12 +369,12 @@ class Hub:
 
     def _need_state(self) -> LiveState:
         if self._state is None:
-            raise RuntimeError("the hub has not loaded yet")
+            raise HubAway("the live state is not loaded yet")
         return self._state
 
     def _need_screen(self) -> Screen:
         if self._screen is None:
-            raise RuntimeError("the hub has not loaded yet")
+            raise HubAway("the live state is not loaded yet")
         return self._screen
 
 

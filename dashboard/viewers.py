@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dashboard.frames import GZIP_START, deflate
-from dashboard.live import Hub
+from dashboard.live import Hub, HubAway
 from dashboard.ring import Frame, FrameId, read_frame_id
 
 SEND_TIMEOUT_S = 30.0  # a viewer that takes nothing for so long is gone
@@ -46,8 +46,8 @@ class LiveResponse(Response):
             done, _ = await asyncio.wait({sender, leaver}, return_when=asyncio.FIRST_COMPLETED)
             if sender in done:
                 sender.result()
-        except (TimeoutError, OSError):
-            pass  # the viewer is gone; there is nobody to tell
+        except (TimeoutError, OSError, HubAway):
+            pass  # the viewer is gone, or we are: there is nothing to tell
         finally:
             self._hub.tally.viewers -= 1
             for task in (sender, leaver):

@@ -16,7 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ingest.keys import find_key
-from ingest.mapping import Join, Mapping, MappingError, Shift, parse_speed, read_mapping, stay
+from ingest.mapping import Join, Mapping, MappingError, parse_speed, read_mapping, stay
+from ingest.mapping_fields import Shift
 from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, Tally, stop_on_signals
 from ingest.settings import SettingError, Settings
 from ingest.sheets import Row, Sheet, SheetError, open_sheet

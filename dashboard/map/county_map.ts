@@ -14,10 +14,10 @@ import {
   makeLayers,
   makeStyle,
   mapLayersOf,
-  markName,
   markNames,
   pickable,
   readHeat,
+  shapeOf,
   sourceOf,
 } from "./style.ts";
 import { type CountyInfo, type Frame, type Lang, type LayerSpec, say } from "./wire.ts";
@@ -374,7 +374,7 @@ class DrawnCounty implements CountyMap {
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
       this.paintClass(spec, id, feature);
-      const [old, mark] = [this.marked.get(id) ?? "", feature ? markName(spec, feature.mark) : ""];
+      const [old, mark] = [this.marked.get(id) ?? "", feature ? shapeOf(spec, feature.mark) : ""];
       const place = this.assetPlaces.get(id);
       if (old === mark || !place) continue;
       if (!mark) diff.remove.push(id);

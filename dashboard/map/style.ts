@@ -67,6 +67,12 @@ export function markName(spec: LayerSpec, mark: number): string {
   return mark === 0 || spec.geometry !== "asset" ? "" : (spec.marks?.[mark] ?? "other");
 }
 
+/** Returns the shape that an asset's mark puts on its dot, "" for none: a silent one is a hollow dot, no shape. */
+export function shapeOf(spec: LayerSpec, mark: number): string {
+  const name = markName(spec, mark);
+  return name === "silent" ? "" : name;
+}
+
 /** Returns the names of the marks that a layer's features may carry on the map. */
 export function markNames(spec: LayerSpec): string[] {
   return spec.geometry === "asset" ? (spec.marks ?? []).slice(1) : [];
@@ -285,6 +291,7 @@ function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
 }
 
 function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
+  const position: ExpressionSpecification = ["feature-state", spec.key];
   return {
     id: `${spec.key}-dots`,
     type: "circle",
@@ -292,9 +299,9 @@ function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
     filter: ["in", ["get", "kind"], ["literal", spec.kinds ?? []]],
     layout: { visibility: visibility(spec) },
     paint: {
-      "circle-color": classColour(spec, ["feature-state", spec.key], look.tokens.line),
+      "circle-color": classColour(spec, position, look.tokens.ground),
       "circle-radius": dotSize(look, spec),
-      "circle-stroke-color": look.tokens.ground,
+      "circle-stroke-color": ["case", ["==", position, null], look.tokens.low, look.tokens.ground],
       "circle-stroke-width": grow(look, 0.6, 1.5),
     },
   };
@@ -312,6 +319,8 @@ function drawMarks(look: Look, spec: LayerSpec): LayerSpecification {
       "icon-size": grow(look, 0.62, 1.1),
       "icon-allow-overlap": true,
       "icon-ignore-placement": true,
+      // Bins stand in groups: what is worst lies on top.
+      "symbol-sort-key": ["match", ["get", "mark"], "fire", 3, "full", 2, 1],
     },
   };
 }

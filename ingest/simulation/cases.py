@@ -142,7 +142,7 @@ class Cases:
         severity = _draw_severity(report, chance)
         begin = Beginning(
             at=report.at,
-            local_hour=local.hour + local.minute / 60,
+            local_hour=local.hour + report.at % HOUR_S / HOUR_S,
             channel=report.channel,
             severity=severity,
             limit_s=(category.limit_hours or USUAL_LIMIT_HOURS) * HOUR_S,

@@ -1,0 +1,102 @@
+"""Indicators against published figures, and against the edges of their definitions."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cases.indicators import (
+    CaseFacts,
+    Period,
+    count_closed,
+    count_open,
+    count_overdue,
+    count_reported,
+    count_severe_open,
+    list_due,
+    rate_closed,
+    rate_found_by_ourselves,
+    rate_on_time,
+)
+
+START = datetime(2016, 11, 30, 16, tzinfo=UTC)  # December begins in Tianmen
+DECEMBER = Period(START, START + timedelta(days=31))
+LIMIT = timedelta(hours=24)
+
+
+def case(number: int, hours: float = 0, closed_after: float | None = None, **fields: Any) -> CaseFacts:
+    """A case reported some hours into December, closed some hours after its report."""
+    reported = START + timedelta(hours=hours)
+    ended = None if closed_after is None else reported + timedelta(hours=closed_after)
+    known: dict[str, Any] = {
+        "case_id": f"C{number}",
+        "category": "0102",
+        "severity": 4,
+        "channel": "patrol",
+        "reported_at": reported,
+        "limit": LIMIT,
+        "ended_at": ended,
+    }
+    return CaseFacts(**(known | fields))
+
+
+def test_tianmen_december_2016() -> None:
+    # Published: 996 filed, 972 due, 911 closed (93.72 %), 737 of them on time (75.82 %).
+    on_time = [case(number, 1, 20) for number in range(737)]
+    late = [case(number, 1, 30) for number in range(737, 911)]
+    still_open = [case(number, 1) for number in range(911, 972)]
+    not_due_yet = [case(number, 31 * 24 - 2, 1) for number in range(972, 996)]
+    december = on_time + late + still_open + not_due_yet
+    assert len(list_due(december, DECEMBER)) == 972
+    closed, timely = rate_closed(december, DECEMBER), rate_on_time(december, DECEMBER)
+    assert (closed.numerator, closed.denominator, closed.value) == (911, 972, 93.72)
+    assert (timely.numerator, timely.denominator, timely.value) == (737, 972, 75.82)
+    assert closed.counted[:2] == ("C0", "C1") and len(timely.counted) == 737
+
+
+def test_tianmen_events_and_parts() -> None:
+    events = [case(n, 1, 20) for n in range(902)] + [case(n, 1) for n in range(902, 956)]
+    parts = [case(n, 1, 20) for n in range(9)] + [case(n, 1) for n in range(9, 16)]
+    assert rate_closed(events, DECEMBER).value == 94.35
+    assert rate_closed(parts, DECEMBER).value == 56.25
+
+
+def test_tianmen_found_by_patrols() -> None:
+    december = [case(n, 1) for n in range(953)] + [case(n, 1, channel="app") for n in range(953, 996)]
+    assert rate_found_by_ourselves(december, DECEMBER).value == 95.68
+
+
+def test_a_ratio_over_nothing_has_no_value() -> None:
+    nothing = rate_closed([], DECEMBER)
+    assert (nothing.value, nothing.numerator, nothing.denominator) == (None, 0, 0)
+
+
+@pytest.mark.parametrize(("hours", "counted"), [(0, 0), (0.001, 1), (31 * 24, 1), (31 * 24 + 0.001, 0)])
+def test_periods_that_touch_share_nothing(hours: float, counted: int) -> None:
+    assert count_reported([case(1, hours)], DECEMBER).numerator == counted
+
+
+def test_closing_at_the_deadline_is_on_time() -> None:
+    assert rate_on_time([case(1, 1, 24), case(2, 1, 24.001)], DECEMBER).counted == ("C1",)
+
+
+def test_void_is_neither_due_nor_closed_nor_open() -> None:
+    void = [case(1, 1, 2, voided=True)]
+    assert rate_closed(void, DECEMBER).denominator == 0
+    assert count_closed(void, DECEMBER).numerator == 0
+    assert count_open(void, DECEMBER.end).numerator == 0
+
+
+def test_open_severe_and_overdue() -> None:
+    at = START + timedelta(hours=48)
+    cases = [
+        case(1, 1, severity=1),
+        case(2, 30, severity=2),
+        case(3, 1, 40, severity=2),
+        case(4, 1, limit=None),
+        case(5, 60),
+        case(6, 1, 60),  # closed later: open at the moment
+    ]
+    assert count_open(cases, at).counted == ("C1", "C2", "C4", "C6")
+    assert count_severe_open(cases, at).counted == ("C1", "C2")
+    assert count_overdue(cases, at).counted == ("C1", "C6")

@@ -1,0 +1,64 @@
+"""Every callback and every endpoint of ours is a coroutine: one that is not would stop the live feed while it runs."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dash import Dash, Input, Output, get_app
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from dashboard.factory import QuietServer, make_app
+from dashboard.live import Hub
+from geo.county import County
+from ingest.migrations import upgrade_database
+from ingest.settings import Settings
+from ingest.store import open_database
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, county: County) -> FastAPI:
+    folder = tmp_path_factory.mktemp("web")
+    database_url = f"sqlite:///{folder / 'county.db'}"
+    upgrade_database(database_url)
+    hub = Hub(county, f"unix://{folder / 'no.sock'}", database_url)
+    return make_app(Settings(data_dir=Path(folder)), county, hub, open_database(database_url, read_only=True))
+
+
+def find_blocking_callbacks(dash: Dash) -> list[str]:
+    """Return the outputs of callbacks that run on the event loop and are no coroutine."""
+    specs: dict[str, Any] = dash.callback_map
+    return [
+        output
+        for output, spec in specs.items()
+        if "callback" in spec and not inspect.iscoroutinefunction(spec["callback"])
+    ]
+
+
+def test_every_callback_is_a_coroutine(app: FastAPI) -> None:
+    dash = get_app()
+    assert sum("callback" in spec for spec in dash.callback_map.values()) >= 4
+    assert find_blocking_callbacks(dash) == []
+
+
+def test_every_endpoint_of_ours_is_a_coroutine(app: FastAPI) -> None:
+    ours = [route for route in app.routes if isinstance(route, APIRoute) and "_dash" not in route.path]
+    assert any(route.path.startswith("/api/") for route in ours)
+    blocking = [
+        route.path
+        for route in ours
+        if route.endpoint.__module__.startswith("dashboard") and not inspect.iscoroutinefunction(route.endpoint)
+    ]
+    assert blocking == []
+
+
+def test_a_blocking_callback_would_be_found() -> None:
+    dash = Dash("elsewhere", backend=QuietServer, add_log_handler=False)
+
+    @dash.callback(Output("a", "children"), Input("b", "value"))
+    def block(value: str) -> str:
+        return value
+
+    dash._setup_server()
+    assert find_blocking_callbacks(dash) == ["a.children"]
