@@ -4,6 +4,7 @@ This is what Dash's documentation shows for live data, done well: the geometry t
 """
 
 import json
+import logging
 import threading
 from typing import Any
 
@@ -29,6 +30,7 @@ class PlainPage:
         assets = county.geometry["assets"]["features"]
         self._places = [feature["geometry"]["coordinates"] for feature in assets]
         self._hub = hub
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server("127.0.0.1", 0, self._make_app(county).server, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -61,7 +61,7 @@ def essential(steps: Iterable[Step]) -> frozenset[Step]:
     That is the last step, the last that names a unit, the last reopening, and every ending since then.
     Steps that the table does not know, and reports (a case is reported before anything else), are left out.
     """
-    known = sorted({step for step in steps if step.action in STATE_AFTER and step.action != "report"}, key=_sort_key)
+    known = _in_order(steps)
     reopened = [position for position, step in enumerate(known) if step.action == REOPEN]
     since = reopened[-1] if reopened else 0
     return frozenset(
@@ -82,12 +82,13 @@ def fold(steps: Iterable[Step]) -> CaseState:
     one by which `ingest.case_state` derives the columns of `cases`.
     """
     state, since_ms, unit = REPORTED, None, None
-    for step in sorted(essential(steps), key=_sort_key):
+    for step in _in_order(steps):
         unit = step.unit or unit
         if state not in ENDED or step.action == REOPEN:
             state, since_ms = STATE_AFTER[step.action], step.at_ms
     return CaseState(state, since_ms, unit)
 
 
-def _sort_key(step: Step) -> tuple[int, int, str, str]:
-    return step.at_ms, step.order, step.action, step.unit or ""
+def _in_order(steps: Iterable[Step]) -> list[Step]:
+    known = {step for step in steps if step.action in STATE_AFTER and step.action != "report"}
+    return sorted(known, key=lambda step: (step.at_ms, step.order, step.action, step.unit or ""))

@@ -122,7 +122,8 @@ def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> d
 def read_known(engine: Engine, county: County, at: datetime, clock: Callable[[], datetime]) -> list[Case]:
     """Return the cases as they were known at a moment: what had happened and had been received by then."""
     received_by = clock() if county.clock_anchor == "data" else at
-    return [case for case in cases_as_of(engine, received_by, at - REACH) if case.reported_at <= at]
+    known = [case for case in cases_as_of(engine, received_by, at - REACH) if case.reported_at <= at]
+    return sorted(known, key=lambda case: (case.reported_at, case.case_id))
 
 
 def state_facts(known: Sequence[Case], limits: Mapping[str, float], at: datetime) -> list[CaseFacts]:

@@ -87,7 +87,7 @@ def draw_skeleton(key: str, lang: str) -> Figure:
     layout: Figure = {"template": make_template("dark"), "xaxis": hours, "yaxis": {"rangemode": "tozero", "nticks": 4}}
     if key == "cases_by_class":
         layout["xaxis"] = {"rangemode": "tozero", "nticks": 4}
-        layout["yaxis"] = {"type": "category", "autorange": "reversed", "showgrid": False}
+        layout["yaxis"] = {"type": "category", "autorange": "reversed", "showgrid": False, "dtick": 1}
         layout["hovermode"] = "y unified"
     if key == "traffic_by_hour":
         layout["yaxis"] = {"range": [0, 1], "tickvals": [0, 0.3, 0.5, 0.7, 1], "tickformat": ".1f"}
@@ -121,7 +121,7 @@ def draw_ranking(names: Sequence[str], counts: Sequence[float], highest: float) 
     }
     layout = _light(
         {"range": [0, highest * 1.12], "dtick": highest / 5},
-        {"type": "category", "autorange": "reversed", "showgrid": False, "automargin": True},
+        {"type": "category", "autorange": "reversed", "showgrid": False, "automargin": True, "dtick": 1},
     )
     return {"data": [trace], "layout": layout | {"hovermode": "y unified"}}
 

@@ -54,6 +54,9 @@ class Figures:
         for key in ("smart_bins", "traffic", "air", "staff"):
             if key not in self._headlines or LAYERS[key].spec.feed in feeds:
                 self._headlines[key] = measure(key)
+
+    def refresh_hours(self) -> None:
+        """Compute the figures by hour anew where readings changed them; dearer than `refresh`, so less often."""
         hours = [hour_ms // HOUR_MS for hour_ms in self._hour_starts()]
         self._bins_by_hour = self._bins.at_hours(hours)
         self._traffic_by_hour = self._traffic.at_hours(hours)

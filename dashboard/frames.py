@@ -8,6 +8,7 @@ import heapq
 import logging
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from dashboard.figures import Figures
 from dashboard.ring import Frame, FrameId
 from layers import LAYERS
+from layers.contract import Frame as LayerFrame
 from layers.contract import Layer, Paint, Spec, View
 from layers.places import Asset
 from layers.state import LiveState
@@ -47,6 +49,42 @@ def deflate(text: bytes) -> bytes:
     return press.compress(text) + press.flush(zlib.Z_FULL_FLUSH)
 
 
+class WholeFrame:
+    """The frame of every feature, kept up by frames of some: a part equals the whole restricted.
+
+    Only for layers whose features never leave.
+    """
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._columns: dict[str, list[Any]] = {}
+        self._places: dict[int, int] = {}
+        self._newest_at: datetime | None = None
+
+    def take(self, frame: LayerFrame, complete: bool) -> None:
+        """Take a frame in: the whole one, or a part."""
+        self._newest_at = frame.newest_at
+        if complete:
+            self._ids = list(frame.ids)
+            self._columns = {name: list(column) for name, column in frame.columns.items()}
+            self._places = {feature: place for place, feature in enumerate(self._ids)}
+            return
+        for position, feature in enumerate(frame.ids):
+            place = self._places.setdefault(feature, len(self._ids))
+            known = place < len(self._ids)
+            if not known:
+                self._ids.append(feature)
+            for name, column in frame.columns.items():
+                if known:
+                    self._columns[name][place] = column[position]
+                else:
+                    self._columns[name].append(column[position])
+
+    def frame(self) -> LayerFrame:
+        """Return the whole frame; it changes with the next `take`."""
+        return LayerFrame(self._ids, self._columns, self._newest_at)
+
+
 class Painted:
     """One layer as the screens show it."""
 
@@ -55,6 +93,7 @@ class Painted:
         self.rows: dict[int, Row] = {}
         self.unavailable: str | None = None
         self._complete = False
+        self._whole = WholeFrame()
 
     def repaint(self, state: LiveState, changes: Changes) -> Message | None:
         """Return the columns of what looks different now, or None."""
@@ -62,7 +101,7 @@ class Painted:
         if only is not None and not only:
             return None
         known, complete = self.unavailable, state.newest_at(self.spec.feed) is not None
-        paint = self._try(lambda: self.layer.draw(self.layer.compute(state, View(state.as_of, only))))
+        paint = self._try(lambda: self._paint(state, only))
         if paint is None:
             return None if known == self.unavailable else self._encode([], [])
         self._complete = complete
@@ -70,7 +109,7 @@ class Painted:
 
     def measure(self, state: LiveState) -> float | None:
         """Return the layer's headline value; None if it has none or fails."""
-        headline = self._try(lambda: self.layer.headline(self.layer.compute(state, View(state.as_of))))
+        headline = self._try(lambda: self.layer.headline(self._see_all(state)))
         return None if headline is None else headline.value
 
     def columns(self) -> Message:
@@ -81,6 +120,17 @@ class Painted:
     def spec(self) -> Spec:
         """The layer's spec."""
         return self.layer.spec
+
+    def _paint(self, state: LiveState, only: frozenset[int] | None) -> Paint:
+        frame = self.layer.compute(state, View(state.as_of, only))
+        if self.spec.geometry == "asset":
+            self._whole.take(frame, only is None)
+        return self.layer.draw(frame)
+
+    def _see_all(self, state: LiveState) -> LayerFrame:
+        if self.spec.geometry == "asset" and self._complete:
+            return self._whole.frame()
+        return self.layer.compute(state, View(state.as_of))
 
     def _only(self, state: LiveState, changes: Changes) -> frozenset[int] | None:
         """Return what to compute; None, everything, until the feed was heard and after a failure."""
@@ -163,7 +213,8 @@ class Screen:
         if cases:
             message["cases"] = [_describe_case(case) for case in _newest(cases)]
         self._waiting_feeds |= changes.features.keys()
-        message |= self._tell_figures() | self._tell_charts()
+        charts = self._tell_charts()  # first: they bring the figures' hours up to date
+        message |= self._tell_figures() | charts
         for name, value in (("origin", state.origin()), ("stream", stream)):
             if self._sent.get(name) != value:
                 self._sent[name] = message[name] = value
@@ -206,6 +257,7 @@ class Screen:
         if 0 <= self._state.clock_ms - self._charts_ms < CHARTS_EVERY_MS:
             return {}
         self._charts_ms = self._state.clock_ms
+        self._figures.refresh_hours()
         told: dict[str, Any] = self._sent.setdefault("charts", {})
         charts = {key: chart for key, chart in self._figures.charts().items() if told.get(key) != chart}
         told.update(charts)

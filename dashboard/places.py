@@ -30,7 +30,9 @@ def name_villages(county: County, lang: str) -> list[str]:
     """Return for each cell, in feature-id order, its town and village in the order that a language says them."""
     names = {str(row.Index): _describe(row)["name_en" if lang == "en" else "name"] for row in county.areas.itertuples()}
     parents = dict(county.areas["parent"].items())
-    villages = {code: [names.get(parents.get(code) or "", ""), names.get(code, "")] for code in set(county.cells["parent"])}
+    villages = {
+        code: [names.get(parents.get(code) or "", ""), names.get(code, "")] for code in set(county.cells["parent"])
+    }
     said = {code: ", ".join(reversed(pair)) if lang == "en" else "".join(pair) for code, pair in villages.items()}
     return [said[parent] for parent in county.cells["parent"]]
 

@@ -1,11 +1,11 @@
 """A decoded message on its way from a stream to SQL."""
 
-from typing import NamedTuple
+import msgspec
 
 from ingest.records import AnyRecord
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A record with its place in the streams."""
 
     partition: int

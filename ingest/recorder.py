@@ -187,9 +187,9 @@ class Recorder:
 
     def _set_aside(self, refusals: Sequence[Refusal]) -> None:
         for refusal in refusals:
-            partition, stream_id, _, body = refusal.message
-            position = f"{stream_key(partition)} {stream_id}"
-            rejection = Rejection(refusal.reason, field="", source="", id=position, body=body, door=PART)
+            message = refusal.message
+            position = f"{stream_key(message.partition)} {message.stream_id}"
+            rejection = Rejection(refusal.reason, field="", source="", id=position, body=message.record, door=PART)
             self._streams.set_aside(rejection, self._clock())
 
     def _do_chores(self) -> None:

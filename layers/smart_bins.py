@@ -40,7 +40,7 @@ spec = Spec(
 
 def compute(state: LiveState, view: View) -> Frame:
     """Return every bin with its last fill ratio (0–1) and its mark; a bin never heard of has no value."""
-    ids = [bin_ for bin_ in state.asset_ids(spec.kinds) if view.only is None or bin_ in view.only]
+    ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(bin_) for bin_ in ids]
     full_ratio = state.thresholds.bin_full_ratio

@@ -8,7 +8,7 @@ Times inside are epoch milliseconds, as in SQL.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -208,9 +208,12 @@ class LiveState:
         """Return the worst origin on screen."""
         return max((feed.origin() for feed in self.feeds.values() if feed.heard_ms), key=rank_origin, default="live")
 
-    def asset_ids(self, kinds: Iterable[str]) -> list[int]:
-        """Return the feature ids of all assets of these kinds, the pack's first."""
-        return [asset for kind in kinds for asset in self.assets_by_kind.get(kind, ())]
+    def pick_assets(self, kinds: Collection[str], only: Collection[int] | None) -> list[int]:
+        """Return the feature ids of the assets of some kinds, of all or of those asked for."""
+        if only is None:
+            return [asset for kind in kinds for asset in self.assets_by_kind.get(kind, ())]
+        known = sorted(self.assets.keys() & only)
+        return [asset for asset in known if self.assets[asset].kind in kinds]
 
     def place_of(self, cell: int | None) -> Title | None:
         """Return the name of a cell's place; None outside the county."""

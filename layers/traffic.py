@@ -44,7 +44,7 @@ def compute(state: LiveState, view: View) -> Frame:
 
     A silent detector keeps its last speed for its card; it has neither level nor share.
     """
-    ids = [detector for detector in state.asset_ids(spec.kinds) if view.only is None or detector in view.only]
+    ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(detector) for detector in ids]
     silent = [state.is_silent(spec.feed, None if reading is None else reading.observed_ms) for reading in readings]

@@ -48,7 +48,7 @@ spec = Spec(
 
 def compute(state: LiveState, view: View) -> Frame:
     """Return every station's class by GB 3838 (worst single factor) and what it measured; none while silent."""
-    ids = [station for station in state.asset_ids(spec.kinds) if view.only is None or station in view.only]
+    ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(station) for station in ids]
     silent = [state.is_silent(spec.feed, None if reading is None else reading.observed_ms) for reading in readings]

@@ -295,6 +295,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private hear(frame: Frame): void {
+    if (frame.revision && frame.revision !== this.county.revision) reloadFor(frame.revision);
     for (const [key, columns] of Object.entries(frame.layers ?? {})) {
       if (!this.specs.has(key)) continue;
       let ids = this.dirty.get(key);
@@ -478,6 +479,13 @@ class DrawnCounty implements CountyMap {
 function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
   const wanted = new Set(layers.map((layer) => (typeof layer === "string" ? layer : layer.key)));
   return county.layers.filter(({ key }) => wanted.has(key));
+}
+
+/** The county pack has changed: ids mean other features now. Reloads at most once for each revision. */
+function reloadFor(revision: string): void {
+  if (sessionStorage.getItem("revision") === revision) return;
+  sessionStorage.setItem("revision", revision);
+  location.reload();
 }
 
 interface Diff {

@@ -19,6 +19,8 @@ export interface LayerColumns {
   lon?: number[] | null;
   lat?: number[] | null;
   gone?: number[];
+  /** Why the layer cannot be computed just now; null when it can again. */
+  unavailable?: string | null;
 }
 
 export interface Figure {
@@ -75,6 +77,8 @@ export interface Frame {
   as_of?: number | null;
   revision?: string;
   origin?: Origin;
+  /** Whether the hub hears the streams. */
+  stream?: "ok" | "away";
   layers?: Record<string, LayerColumns>;
   assets?: Asset[];
   figures?: Record<string, Figure>;

@@ -257,6 +257,7 @@ def _lay_filters(county: County, lang: str, query: Mapping[str, str]) -> Compone
 
 
 def _lay_chip(name: str, lang: str, options: list[dict[str, str]], value: list[str]) -> Component:
+    words: Any = {prop: text(lang, f"duty.{key}") for prop, key in DROPDOWN_WORDS.items()}
     return html.Div(
         dcc.Dropdown(
             id=f"filter-{name}",
@@ -264,7 +265,7 @@ def _lay_chip(name: str, lang: str, options: list[dict[str, str]], value: list[s
             value=value,
             multi=True,
             placeholder=text(lang, f"duty.{name}"),
-            labels={prop: text(lang, f"duty.{key}") for prop, key in DROPDOWN_WORDS.items()},
+            labels=words,
             searchable=name in ("town", "village", "category"),
             className="chip",
         ),

@@ -31,7 +31,9 @@ def lay_out(county: County, lang: str, scene: str = "overview") -> Component:
         "wall",
         lang,
         [
-            lay_header("wall", county, lang),
+            lay_header(
+                "wall", county, lang, heading=None if scene == "overview" else text(lang, f"wall.scene_{scene}")
+            ),
             lay_lost_banner(),
             _lay_left(lang),
             _lay_map(lang),

@@ -40,13 +40,16 @@ def name_county(county: County, lang: str) -> str:
     return county.name.en if lang == "en" else county.name.zh
 
 
-def lay_header(screen: str, county: County, lang: str) -> Component:
+def lay_header(screen: str, county: County, lang: str, heading: str | None = None) -> Component:
     """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
     fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
     return html.Header(
         [
             html.Div(
-                [html.H1(name_county(county, lang)), html.Span(text(lang, f"{screen}.heading"), className="heading")],
+                [
+                    html.H1(name_county(county, lang)),
+                    html.Span(heading or text(lang, f"{screen}.heading"), className="heading"),
+                ],
                 className="name",
             ),
             html.Div([*fictional, slot("origin", "Span", "badge origin", hidden=True)], className="badges"),

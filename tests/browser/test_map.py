@@ -64,16 +64,16 @@ def server(hub: FixtureHub) -> Iterator[RunningServer]:
 @pytest.fixture
 def page(browser: Any, server: RunningServer) -> Iterator[Page]:
     page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.errors = []
-    page.hosts = set()
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("request", lambda request: page.hosts.add(request.url))
+    errors: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(server.url)
     page.wait_for_function("window.countyBrain?.map?.lastDrawnAt && countyBrain.map.maplibre.loaded()")
     yield page
-    assert page.errors == []
+    assert errors == []
     own = (server.url + "/", "data:")
-    assert [url for url in page.hosts if not url.startswith(own)] == []
+    assert [url for url in asked if not url.startswith(own)] == []
     page.close()
 
 
@@ -310,3 +310,12 @@ def test_resize_fits_the_county_until_a_person_moves_the_map(page: Page) -> None
     page.set_viewport_size({"width": 1200, "height": 800})
     page.wait_for_function("countyBrain.map.maplibre.getContainer().clientWidth === 1200")
     assert page.evaluate("countyBrain.map.maplibre.getZoom()") == zoom
+
+
+def test_new_county_pack_reloads_the_page(page: Page, hub: FixtureHub, server: RunningServer) -> None:
+    page.evaluate("window.sameDocument = true")
+    hub.send({"grid": {"ids": [0], "values": [1]}}, revision="another")
+    page.wait_for_function("!window.sameDocument && window.countyBrain?.map?.lastDrawnAt")
+    hub.send({"grid": {"ids": [0], "values": [2]}}, revision="another")
+    wait_for_seq(page, hub.seq)
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].type") == "reload"

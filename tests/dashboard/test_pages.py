@@ -182,7 +182,8 @@ def test_text_has_the_contrast_of_wcag_aa(theme: str, name: str, ground: str) ->
 
 
 def test_layouts_are_serialisable(county: County) -> None:
-    json.dumps(wall.lay_out(county, "zh").to_plotly_json(), cls=PlotlyJSONEncoder)
+    layout = wall.lay_out(county, "zh").to_plotly_json()  # type: ignore[no-untyped-call]
+    json.dumps(layout, cls=PlotlyJSONEncoder)
 
 
 def luminance(colour: str) -> float:

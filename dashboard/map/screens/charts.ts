@@ -45,7 +45,7 @@ function drawChart(page: Page, figure: HTMLElement, chart: Chart | undefined): v
   const key = figure.dataset.chart ?? "";
   const plot = figure.querySelector<PlotDiv>(".js-plotly-plot");
   const plotly = (window as unknown as { Plotly?: PlotlyApi }).Plotly;
-  const empty = !chart || !chart.x.length;
+  const empty = !chart || !Object.values(chart.series).some((values) => values.some((value) => value !== null));
   setAttribute(figure, "data-empty", empty ? "" : null);
   if (!plot?.data || !plotly || empty) return;
   const size = textSize(figure);
@@ -76,7 +76,7 @@ function asRanking(page: Page, chart: Chart, columns: (number | null)[][], plot:
   const ranked = chart.x
     .map((code, i) => ({ name: page.nameCategory(String(code)), count: counts[i] ?? 0 }))
     .sort((a, b) => b.count - a.count)
-    .slice(0, MOST_CLASSES);
+    .slice(0, Math.max(1, Math.min(MOST_CLASSES, Math.floor(plot.clientHeight / (size * 1.3)) - 1)));
   const room = plot.clientWidth * 0.65;
   const names = ranked.map((one) => one.name);
   const longest = Math.max(...names.map(widthInEm), 2);

@@ -50,6 +50,8 @@ interface Neighbour {
 }
 
 const NEAR = 0.8;
+/** How far a case may be from where it was clicked: coordinates on the map are rounded. */
+const SAME_PLACE_M = 20;
 const CLOCK_EVERY_MS = 15000;
 const KINDS = ["grid_worker", "worker", "camera", "bin", "detector", "air_station", "water_station", "case"];
 const MOST_OF_A_KIND = 4;
@@ -81,6 +83,13 @@ export class Drawer {
     this.asking?.abort();
     if (caseId === null) this.clear();
     else void this.ask(caseId);
+  }
+
+  /** Shows a case that is known only by its place on the map. */
+  async showAt(id: number, lon: number, lat: number): Promise<void> {
+    const near = readNeighbours((await readJson(`/api/nearby?lon=${lon}&lat=${lat}&radius_m=${SAME_PLACE_M}`)) as Neighbour[]);
+    const found = near.find((one) => one.kind === "case" && one.id === id);
+    if (found?.case_id) this.show(found.case_id);
   }
 
   focus(): void {

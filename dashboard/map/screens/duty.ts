@@ -6,7 +6,7 @@ import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
 import { openPage } from "./page.ts";
-import { openQueue, type Queue } from "./queue.ts";
+import { openQueue, type Queue, type QueueRow } from "./queue.ts";
 
 const LAYERS = ["grid", "open_cases", "smart_bins", "traffic", "staff"];
 const SHOWN = new Set(["open_cases"]);
@@ -23,12 +23,15 @@ export async function start(root: HTMLElement): Promise<void> {
   const drawer = new Drawer(page, feed);
   const queue = await openQueue();
   followCases(feed, queue);
-  const map = await drawMap();
-
-  queue.onSelect((row) => {
-    drawer.show(row?.case_id ?? null);
+  // The queue works without the map: it comes when it comes.
+  let map: CountyMap | null = null;
+  const selectOnMap = (row: QueueRow | null) => {
     map?.select("open_cases", row?.id ?? null);
     if (row && row.lon !== null && row.lat !== null && map && !isSeen(map, row.lon, row.lat)) map.focus(row.lon, row.lat);
+  };
+  queue.onSelect((row) => {
+    drawer.show(row?.case_id ?? null);
+    selectOnMap(row);
   });
   followKeys(page, queue, {
     open: () => {
@@ -41,6 +44,8 @@ export async function start(root: HTMLElement): Promise<void> {
       map?.home();
     },
   });
+  map = await drawMap();
+  selectOnMap(queue.selected());
 
   async function drawMap(): Promise<CountyMap | null> {
     const container = page.slot("map");
@@ -48,15 +53,21 @@ export async function start(root: HTMLElement): Promise<void> {
     const layers = page.county.layers
       .filter((spec) => LAYERS.includes(spec.key))
       .map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
-    return createCountyMap(container, {
+    const drawn = await createCountyMap(container, {
       county: { ...page.county, layers },
       lang: page.lang,
       feed,
       layers,
       onPick: (pick) => {
-        if (pick?.layer === "open_cases") queue.select(pick.id);
+        if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
+        // Beyond the queue's page: the drawer shows it all the same.
+        drawn.select("open_cases", pick.id);
+        drawer.showAt(pick.id, pick.lon, pick.lat).catch((error) => console.warn("the case cannot be read", error));
       },
     });
+    // Nothing can be selected on a map that has not been drawn once.
+    await drawn.maplibre.once("idle");
+    return drawn;
   }
 }
 

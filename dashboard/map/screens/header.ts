@@ -15,16 +15,19 @@ interface FeedName {
 /** Keeps a screen's header true, once a second and on every change of the connection; returns how to stop. */
 export function followHeader(page: Page, feed: LiveFeed): () => void {
   const names = JSON.parse(page.root.dataset.feeds || "{}") as Record<string, FeedName>;
+  let away: number | null = null;
   const draw = () => {
     drawClock(page, feed);
     drawOrigin(page, feed);
-    drawConnection(page, feed);
+    drawConnection(page, feed, away);
     drawFeeds(page, feed, names);
     drawAges(page, feed, names);
   };
   draw();
-  const stop = feed.subscribe((_frame, kind) => {
-    if (kind === "connection" || kind === "snapshot") draw();
+  const stop = feed.subscribe((frame, kind) => {
+    const before = away;
+    if (frame.stream) away = frame.stream === "away" ? (away ?? frame.now ?? feed.serverNow()) : null;
+    if (kind === "connection" || kind === "snapshot" || away !== before) draw();
   });
   const timer = setInterval(draw, 1000);
   return () => {
@@ -52,7 +55,8 @@ function drawOrigin(page: Page, feed: LiveFeed): void {
   badge.hidden = false;
 }
 
-function drawConnection(page: Page, feed: LiveFeed): void {
+/** `away`: since when the server itself hears nothing new; null while it does. */
+function drawConnection(page: Page, feed: LiveFeed, away: number | null): void {
   const asOf = feed.state.asOf;
   const at = asOf === null ? "–" : page.shortClock(asOf, feed.serverNow());
   setText(page.slot("as-of"), page.say("common.data_as_of", { at }));
@@ -63,11 +67,12 @@ function drawConnection(page: Page, feed: LiveFeed): void {
   setText(page.slot("connection"), lost ? "" : page.say(`common.${word}`));
   const banner = page.slot("lost");
   if (!banner) return;
-  if (lost) {
-    const moment = page.shortClock(since, feed.serverNow());
-    setText(banner, `${page.say("common.lost", { at: moment })} — ${page.say("common.lost_hint")}`);
+  const [message, from] = lost ? ["lost", since] : ["away", away];
+  if (from !== null) {
+    const moment = page.shortClock(from, feed.serverNow());
+    setText(banner, `${page.say(`common.${message}`, { at: moment })} — ${page.say("common.lost_hint")}`);
   }
-  banner.hidden = !lost;
+  banner.hidden = from === null || (!lost && state !== "live");
 }
 
 function listFeeds(feed: LiveFeed): FeedHealth[] {

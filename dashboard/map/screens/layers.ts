@@ -1,7 +1,7 @@
 // The switches of the map's layers, and the legend of those that are on.
 
 import type { CountyMap, Legend } from "../county_map.ts";
-import type { LayerSpec } from "../wire.ts";
+import type { Frame, LayerSpec } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makeSeverity, setAttribute, syncList } from "./page.ts";
 
@@ -24,6 +24,16 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): vo
     drawLegend(page, map, specs.filter((spec) => on.has(spec.key)));
   };
   draw();
+  map.feed.subscribe((frame) => sayUnavailable(page, frame));
+}
+
+/** A layer that cannot be computed says so on its switch; the others go on. */
+function sayUnavailable(page: Page, frame: Frame): void {
+  for (const [key, { unavailable }] of Object.entries(frame.layers ?? {})) {
+    if (unavailable === undefined) continue;
+    const button = page.slot("layers")?.querySelector(`[data-key="${key}"]`) ?? null;
+    setAttribute(button, "data-unavailable", unavailable === null ? null : page.say("wall.layer_unavailable"));
+  }
 }
 
 function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, toggle: (key: string) => void): void {
@@ -47,24 +57,26 @@ function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const box = page.slot("legend");
   if (!box) return;
   const legends = specs.map((spec) => map.legendFor(spec.key)).filter((legend) => legend !== null);
+  const cells = new Set(specs.filter((spec) => spec.geometry === "cell").map((spec) => spec.key));
   const marks = new Map(legends.flatMap((legend) => legend.marks.map((mark) => [mark.name, mark])));
   const known = [...marks.values()].filter(({ name }) => page.sayName("mark", name) !== name);
   syncList(
     box,
     [...legends.filter(({ classes }) => classes.length), ...(known.length ? [known] : [])],
     (one) => (Array.isArray(one) ? `marks ${one.map(({ name }) => name).join(" ")}` : one.key),
-    (one) => (Array.isArray(one) ? make("ul", "legend-layer marks", ...one.map((mark) => makeMark(page, mark))) : makeLegend(page, one)),
+    (one) => (Array.isArray(one) ? make("ul", "legend-layer marks", ...one.map((mark) => makeMark(page, mark))) : makeLegend(page, one, cells.has(one.key))),
     () => {},
   );
 }
 
-function makeLegend(page: Page, legend: Legend): HTMLElement {
+function makeLegend(page: Page, legend: Legend, hatched: boolean): HTMLElement {
   const title = make("div", "legend-title", legend.title);
   if (legend.unit) title.append(make("small", "", legend.unit));
   const box = make("div", "legend-layer", title);
   box.dataset.kind = legend.kind;
   if (legend.kind === "severities") box.append(make("ul", "", ...[1, 2, 3, 4].map((one) => make("li", "", makeSeverity(page, one)))));
   else box.append(makeSteps(legend));
+  if (hatched) box.lastElementChild?.append(make("li", "", make("i", "hatched"), make("span", "", page.say("wall.legend_no_data"))));
   return box;
 }
 

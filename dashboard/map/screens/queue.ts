@@ -36,8 +36,8 @@ export interface Queue {
   /** Calls back with the selected row, or null; only when another case is selected. */
   onSelect(listener: (row: QueueRow | null) => void): void;
   selected(): QueueRow | null;
-  /** Selects a case by its feature id, if it is on the page; null selects none. */
-  select(id: number | null): void;
+  /** Selects a case by its feature id and says whether it is on the page; null selects none. */
+  select(id: number | null): boolean;
   /** Selects the next (1) or the previous (-1) row. */
   move(step: number): void;
   /** Asks the server for the rows again; selection and scroll stay. */
@@ -72,6 +72,7 @@ export async function openQueue(): Promise<Queue> {
       let found: RowNode | null = null;
       if (id !== null) api.forEachNode((one) => (found = one.data?.id === id ? one : found));
       pick(found);
+      return found !== null;
     },
     move(step) {
       const from = node()?.rowIndex ?? (step > 0 ? -1 : api.getDisplayedRowCount());
