@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ingest.keys import provide_key
-
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
+from ingest.keys import provide_key
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.start import StartError, check_exposure, check_port, claim_data_folder
 from ingest.supervisor import EXIT_HOPELESS, Part, Supervisor, answers

@@ -9,7 +9,7 @@ STAMP = ".made-by"
 
 
 def provide_demo(folder: Path) -> Path:
-    """Return the folder of the demo county's pack, writing it at first use or when this program makes it differently."""
+    """Return the demo county's folder, writing it at first use or when this program makes it differently."""
     makers = _digest_makers()
     stamp = folder / STAMP
     if not stamp.is_file() or stamp.read_text() != makers:

@@ -39,7 +39,7 @@ class Model(NamedTuple):
     limits: Mapping[str, Limits]
 
 
-class Observation(NamedTuple):
+class Observation(msgspec.Struct, frozen=True, gc=False):
     """What one entity says; the fields are those of `records.Reading`."""
 
     feed: str
@@ -57,6 +57,8 @@ def _limit(names: str, lowest: float, highest: float = _INFINITE, unit: str = ""
 
 
 _RATIO: Final = Limits(0, 1, "", percent_above=1)
+_LONGITUDE: Final = Limits(-180, 180, "degrees")
+_LATITUDE: Final = Limits(-90, 90, "degrees")
 
 MODELS: Final[Mapping[str, Model]] = {
     "WasteContainer": Model(
@@ -142,7 +144,6 @@ def read_entity(
     `location` (GeoJSON Point), `lon` and `lat`, `cell_code`, or that of the asset whose id it has.
     """
     kind = _read_text(entity, "type")
-    check_tree(entity)
     if kind == "Observation":
         return _read_observation(entity, reception, received_at, event_at)
     model = MODELS.get(kind)
@@ -169,6 +170,7 @@ def read_entity(
 def _read_observation(
     entity: Mapping[str, Any], reception: Reception, received_at: datetime, event_at: datetime | None
 ) -> Observation:
+    check_tree(entity)
     feed = _read_text(entity, "feed")
     if feed not in reception.declared_feeds:
         raise FieldError("feed", f"the county pack declares no feed {feed!r}")
@@ -204,21 +206,26 @@ def _read_text(entity: Mapping[str, Any], field: str) -> str:
 def _read_attributes(fields: Mapping[str, Any], limits: Mapping[str, Limits]) -> dict[str, Any]:
     attributes = {}
     for name, value in fields.items():
-        if name not in _NOT_ATTRIBUTES:
-            limit = limits.get(name)
-            attributes[name] = value if limit is None or value is None else _check_number(name, value, limit)
+        if name in _NOT_ATTRIBUTES:
+            continue
+        kind = type(value)
+        if kind is not str and kind is not float:  # most values are: no tree to look at
+            check_tree(value, name, 1)
+        limit = limits.get(name)
+        attributes[name] = value if limit is None or value is None else _check_number(name, value, limit)
     return attributes
 
 
 def _check_number(field: str, value: object, limits: Limits) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise FieldError(field, f"expected a number, got {_name_kind(value)}")
-    if limits.percent_above is not None and value > limits.percent_above:
+    lowest, highest, unit, percent_above = limits
+    if percent_above is not None and value > percent_above:
         value = value / 100
-    if value < limits.lowest:
-        raise FieldError(field, f"{value:g} is below {limits.lowest:g} {limits.unit}".rstrip())
-    if value > limits.highest:
-        raise FieldError(field, f"{value:g} is above {limits.highest:g} {limits.unit}".rstrip())
+    if value < lowest:
+        raise FieldError(field, f"{value:g} is below {lowest:g} {unit}".rstrip())
+    if value > highest:
+        raise FieldError(field, f"{value:g} is above {highest:g} {unit}".rstrip())
     return value
 
 
@@ -263,8 +270,8 @@ def _read_geojson_point(location: object) -> Point:
 
 def _check_point(lon_field: str, lat_field: str, lon: object, lat: object) -> Point:
     return (
-        float(_check_number(lon_field, lon, Limits(-180, 180, "degrees"))),
-        float(_check_number(lat_field, lat, Limits(-90, 90, "degrees"))),
+        float(_check_number(lon_field, lon, _LONGITUDE)),
+        float(_check_number(lat_field, lat, _LATITUDE)),
     )
 
 

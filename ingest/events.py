@@ -175,6 +175,8 @@ def refuse(body: bytes, error: FieldError) -> Refusal:
 def _read_event(body: bytes, reception: Reception, received_at: datetime) -> tuple[AnyRecord, str]:
     """Return a record and the coordinate system its place is still in."""
     event = _decode(body)
+    if isinstance(event, _ObservedEvent):  # nearly all are, so they come first
+        return _read_reading(event, reception, received_at)
     common: _Common = {
         "source": event.source,
         "id": event.id,
@@ -185,8 +187,6 @@ def _read_event(body: bytes, reception: Reception, received_at: datetime) -> tup
         match event:
             case _CaseReportedEvent(data=data):
                 return _read_report(data, common, reception), _crs_of(data)
-            case _ObservedEvent(data=data, time=time):
-                return _read_reading(data, common, reception, time)
             case _CaseActedEvent(data=data):
                 return _read_action(data, common, reception), "wgs84"
             case _LocatedEvent(data=data):
@@ -198,7 +198,11 @@ def _read_event(body: bytes, reception: Reception, received_at: datetime) -> tup
             case _AlarmClearedEvent(data=data):
                 return AlarmCleared(**common, **_read_alarm(data, common, reception)), "wgs84"
     except FieldError as error:
-        raise FieldError(f"data.{error.field}", error.reason) from None
+        raise _within_data(error) from None
+
+
+def _within_data(error: FieldError) -> FieldError:
+    return FieldError(f"data.{error.field}", error.reason)
 
 
 def _decode(body: bytes) -> AnyEvent:
@@ -248,13 +252,17 @@ def _read_report(data: _Report, common: _Common, reception: Reception) -> CaseRe
     )
 
 
-def _read_reading(
-    data: dict[str, Any], common: _Common, reception: Reception, event_at: datetime | None
-) -> tuple[Reading, str]:
-    seen = read_entity(data, reception, common["received_at"], event_at)
+def _read_reading(event: _ObservedEvent, reception: Reception, received_at: datetime) -> tuple[Reading, str]:
+    try:
+        seen = read_entity(event.data, reception, received_at, event.time)
+    except FieldError as error:
+        raise _within_data(error) from None
     lon, lat = seen.point
     reading = Reading(
-        **common,
+        source=event.source,
+        id=event.id,
+        received_at=received_at,
+        origin=event.origin,
         lon=lon,
         lat=lat,
         feed=seen.feed,

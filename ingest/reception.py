@@ -53,7 +53,7 @@ class Reception:
             raise FieldError(field, f"{moment.isoformat()} is before 1970")
         if moment > received_at + FURTHEST_AHEAD:
             raise FieldError(field, f"{moment.isoformat()} is more than a day ahead of now")
-        return moment.astimezone(UTC)
+        return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
     def settle_place(self, prefix: str, lon: float | None, lat: float | None, cell_code: str | None) -> Point:
         """Return the place that coordinates or else a cell's code give; raises `FieldError` where neither does.

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from ingest.arrivals import Arrival
 from ingest.case_rows import RefusedRecord
+from ingest.garbage import search_rarely
 from ingest.migrations import DatabaseTooNew, upgrade_database
 from ingest.records import decode_record
 from ingest.settings import SettingError, Settings
@@ -257,6 +258,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     except (SettingError, DatabaseTooNew) as reason:
         log.error("%s", reason)
         return EXIT_HOPELESS
+    search_rarely()
     Recorder(Streams(connect(settings.redis_url), settings.partitions), engine).run(stop)
     engine.dispose()
     return 0

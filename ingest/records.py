@@ -13,14 +13,14 @@ Origin = Literal["live", "replayed", "simulated"]
 Channel = Literal["grid_worker", "hotline", "app", "video", "iot", "superior", "patrol", "window"]
 
 
-class Reporter(msgspec.Struct, omit_defaults=True):
+class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
     """Who reported a case: personal data, never shown unmasked."""
 
     name: str | None = None
     phone: str | None = None
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type"):
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
     """What every record carries; (`source`, `id`) is its identity for de-duplication."""
 
     source: str
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="type")
     origin: Origin = "live"
 
 
-class Placed(Record, kw_only=True, omit_defaults=True):
+class Placed(Record, kw_only=True, omit_defaults=True, gc=False):
     """A record with a place; `cell_code` is None where the point lies outside the county."""
 
     lon: float | None = None
@@ -37,7 +37,7 @@ class Placed(Record, kw_only=True, omit_defaults=True):
     cell_code: str | None = None
 
 
-class CaseReported(Placed, kw_only=True, omit_defaults=True, tag="case.reported"):
+class CaseReported(Placed, kw_only=True, omit_defaults=True, gc=False, tag="case.reported"):
     """Somebody reported a case (an incident or a dispute)."""
 
     case_id: str
@@ -52,7 +52,7 @@ class CaseReported(Placed, kw_only=True, omit_defaults=True, tag="case.reported"
     media: list[str] = []
 
 
-class CaseActed(Record, kw_only=True, omit_defaults=True, tag="case.acted"):
+class CaseActed(Record, kw_only=True, omit_defaults=True, gc=False, tag="case.acted"):
     """Somebody moved a case one step on; `details` holds what the action needs."""
 
     case_id: str
@@ -64,7 +64,7 @@ class CaseActed(Record, kw_only=True, omit_defaults=True, tag="case.acted"):
     details: dict[str, Any] = {}
 
 
-class Reading(Placed, kw_only=True, omit_defaults=True, tag="iot.observed"):
+class Reading(Placed, kw_only=True, omit_defaults=True, gc=False, tag="iot.observed"):
     """One observation of one asset.
 
     `feed` is `waste`, `traffic`, `air`, `water` or a feed that the pack declares; `value` is the feed's main
@@ -80,7 +80,7 @@ class Reading(Placed, kw_only=True, omit_defaults=True, tag="iot.observed"):
     attributes: dict[str, Any] = {}
 
 
-class WorkerLocated(Placed, kw_only=True, omit_defaults=True, tag="worker.located"):
+class WorkerLocated(Placed, kw_only=True, omit_defaults=True, gc=False, tag="worker.located"):
     """Where a grid worker is."""
 
     worker_id: str
@@ -88,7 +88,7 @@ class WorkerLocated(Placed, kw_only=True, omit_defaults=True, tag="worker.locate
     on_duty: bool
 
 
-class AlarmRaised(Record, kw_only=True, omit_defaults=True, tag="alarm.raised"):
+class AlarmRaised(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.raised"):
     """An alarm began."""
 
     alarm_id: str
@@ -99,7 +99,7 @@ class AlarmRaised(Record, kw_only=True, omit_defaults=True, tag="alarm.raised"):
     note: str | None = None
 
 
-class AlarmAcked(Record, kw_only=True, omit_defaults=True, tag="alarm.acked"):
+class AlarmAcked(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.acked"):
     """Somebody has seen an alarm and answers for it."""
 
     alarm_id: str
@@ -110,7 +110,7 @@ class AlarmAcked(Record, kw_only=True, omit_defaults=True, tag="alarm.acked"):
     note: str | None = None
 
 
-class AlarmCleared(Record, kw_only=True, omit_defaults=True, tag="alarm.cleared"):
+class AlarmCleared(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.cleared"):
     """An alarm ended."""
 
     alarm_id: str

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.connectors import http_events
+from ingest.garbage import search_rarely
 from ingest.health import Traffic, read_health, render_metrics
 from ingest.keys import keys_match, provide_key
 from ingest.openapi import describe_api
@@ -235,6 +236,7 @@ def run(_: argparse.Namespace, settings: Settings) -> int:
         with _listen(settings) as listener:
             desk = _open_desk(settings)
             log.info("ingest listens on %s, %d partitions", settings.ingest_url, settings.partitions)
+            search_rarely()
             _serve(desk, listener)
     except (SettingError, PackError) as error:
         sys.stderr.write(f"county-brain: {error}\n")

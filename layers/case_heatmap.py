@@ -5,7 +5,7 @@ from datetime import timedelta
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import HEAT
 from layers.state import LiveState
-from layers.words import PIECES, SEVERITIES, plain
+from layers.words import CHANNELS, PIECES, SEVERITIES, plain
 
 spec = Spec(
     key="case_heatmap",
@@ -35,6 +35,7 @@ def compute(state: LiveState, view: View) -> Frame:
             "lon": [case.lon for case in cases],
             "lat": [case.lat for case in cases],
             "category": [state.categories.get(case.category, plain(case.category)) for case in cases],
+            "channel": [case.channel for case in cases],
             "severity": [case.severity for case in cases],
             "reported_at": [case.reported_at for case in cases],
             "place": [state.place_of(case.cell) for case in cases],
@@ -59,6 +60,6 @@ def explain(frame: Frame, feature_id: int) -> Card:
     of = {name: column[position] for name, column in frame.columns.items()}
     facts = [
         Fact(Title("严重程度", "Severity"), SEVERITIES[of["severity"]]),
-        Fact(Title("上报", "Reported"), of["category"], at=of["reported_at"]),
+        Fact(Title("上报", "Reported"), CHANNELS.get(of["channel"], plain(of["channel"])), at=of["reported_at"]),
     ]
     return Card(of["category"], of["place"], facts)

@@ -36,6 +36,7 @@ def compute(state: LiveState, view: View) -> Frame:
             "category": [state.categories.get(case.category, plain(case.category)) for case in cases],
             "channel": [case.channel for case in cases],
             "state": [case.state for case in cases],
+            "unit": [_name_unit(state, case.state.unit) for case in cases],
             "reported_at": [case.reported_at for case in cases],
             "place": [state.place_of(case.cell) for case in cases],
             "case_id": [case.case_id for case in cases],
@@ -65,12 +66,16 @@ def explain(frame: Frame, feature_id: int) -> Card:
             tone="bad" if of["severity"] <= 2 else "plain",
         ),
         Fact(Title("状态", "State"), STATES[of["state"].state]),
-        Fact(Title("来源", "Channel"), CHANNELS.get(of["channel"], plain(of["channel"]))),
-        Fact(Title("上报", "Reported"), plain(of["case_id"]), at=of["reported_at"]),
+        Fact(Title("上报", "Reported"), CHANNELS.get(of["channel"], plain(of["channel"])), at=of["reported_at"]),
+        Fact(Title("案件编号", "Case number"), plain(of["case_id"])),
     ]
-    if of["state"].unit:
-        facts.append(Fact(Title("处置部门", "Unit"), plain(of["state"].unit)))
+    if of["unit"]:
+        facts.append(Fact(Title("处置部门", "Unit"), of["unit"]))
     return Card(of["category"], of["place"], facts)
+
+
+def _name_unit(state: LiveState, code: str | None) -> Title | None:
+    return None if code is None else state.units.get(code, plain(code))
 
 
 def _is_placed(case: Case) -> bool:

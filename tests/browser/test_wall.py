@@ -127,8 +127,9 @@ def test_two_hundred_updates_move_neither_camera_nor_open_card(page: Page, wall:
         """() => {
           const kept = '.map-card, canvas';
           window.lost = [];
+          const lost = (node) => node.nodeType === 1 && (node.matches(kept) || node.querySelector(kept));
           new MutationObserver((changes) => { for (const change of changes) for (const node of change.removedNodes)
-            if (node.nodeType === 1 && (node.matches(kept) || node.querySelector(kept))) window.lost.push(node.className);
+            if (lost(node)) window.lost.push(node.className);
           }).observe(document.body, { childList: true, subtree: true });
           window.deltas = 0;
           countyBrain.feed.subscribe((_, kind) => { if (kind === 'delta') window.deltas += 1 });
