@@ -57,7 +57,10 @@ FIGURES: tuple[tuple[str, Callable[[Sequence[CaseFacts], datetime], Indicator]],
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the briefing: as of the moment, a day before and a week before (each as known then)."""
+    """One figure of the briefing: at the moment, a day before and a week before, all three from what is known now.
+
+    Equal knowledge makes them comparable: what came late counts on the day it happened, in all three.
+    """
 
     key: str
     now: Indicator
@@ -149,13 +152,11 @@ def read_limits(county: County) -> dict[str, float]:
     return {row.code: row.limit_hours for row in county.categories.values() if row.limit_hours is not None}
 
 
-def compute_briefing(
-    known: Sequence[CaseFacts], day: Sequence[CaseFacts], week: Sequence[CaseFacts], place: Place
-) -> Briefing:
-    """Return the briefing of a moment from what was known then, a day before and a week before; pure."""
+def compute_briefing(known: Sequence[CaseFacts], place: Place) -> Briefing:
+    """Return the briefing of a moment from what was known then; pure."""
     as_of = place.as_of
     figures = {
-        key: Figure(key, measure(known, as_of), measure(day, as_of - DAY), measure(week, as_of - WEEK))
+        key: Figure(key, measure(known, as_of), measure(known, as_of - DAY), measure(known, as_of - WEEK))
         for key, measure in FIGURES
     }
     today = as_of.astimezone(place.time_zone).date()
@@ -181,13 +182,10 @@ def make_briefing(
 ) -> Briefing:
     """Return the briefing of the moment asked for; blocking, so call it in a thread. Raises `ValueError`."""
     as_of = read_moment(asked, county, find_now(engine, county, clock))
-    limits = read_limits(county)
-    moments = [as_of, as_of - DAY, as_of - WEEK]
-    known = [read_known(engine, county, at, clock) for at in moments]
-    origins = tuple(sorted({case.origin for case in known[0]}))
-    facts = [state_facts(cases, limits, at) for cases, at in zip(known, moments, strict=True)]
-    now, day, week = facts
-    return compute_briefing(now, day, week, Place(as_of, county.time_zone, origins))
+    known = read_known(engine, county, as_of, clock)
+    origins = tuple(sorted({case.origin for case in known}))
+    facts = state_facts(known, read_limits(county), as_of)
+    return compute_briefing(facts, Place(as_of, county.time_zone, origins))
 
 
 def make_briefing_router(county: County, engine: Engine) -> APIRouter:

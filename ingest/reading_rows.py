@@ -96,8 +96,10 @@ def roll_up_hours(rows: Iterable[Row]) -> list[Row]:
             continue
         held[0] += 1
         held[1] += value
-        held[2] = min(held[2], value)
-        held[3] = max(held[3], value)
+        if value < held[2]:
+            held[2] = value
+        if value > held[3]:
+            held[3] = value
         if at >= held[5]:
             held[4], held[5] = value, at
     return [(*key, *sums) for key, sums in hours.items()]

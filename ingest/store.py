@@ -128,10 +128,14 @@ def write_batch(
     """
     after = {partition: before[partition].move_to(last, at) for partition, last in batch.last_ids().items()}
     _move_watermarks(connection, before, after)
-    repeated = write_cases(connection, batch.arrivals) + write_readings(connection, batch.arrivals)
-    write_workers(connection, batch.arrivals)
-    write_alarms(connection, batch.arrivals)
-    _count(connection, batch, repeated, before)
+    readings = [arrival for arrival in batch.arrivals if isinstance(arrival.record, Reading)]
+    others = [arrival for arrival in batch.arrivals if not isinstance(arrival.record, Reading)]
+    repeated = write_cases(connection, others) + write_readings(connection, readings)
+    write_workers(connection, others)
+    write_alarms(connection, others)
+    # Workers and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
+    unlisted = [arrival for arrival in others if not isinstance(arrival.record, CaseReported | CaseActed)]
+    _count(connection, batch, repeated, unlisted, before)
     return after
 
 
@@ -153,16 +157,18 @@ def add_to_counters(connection: Connection, counts: Mapping[str, int]) -> None:
     execute_rows(connection, ADD_TO_COUNTER, [(name, counts[name]) for name in sorted(counts) if counts[name]])
 
 
-def _count(connection: Connection, batch: Batch, repeated: Sequence[Arrival], before: Mapping[int, Watermark]) -> None:
+def _count(
+    connection: Connection,
+    batch: Batch,
+    repeated: Sequence[Arrival],
+    unlisted: Sequence[Arrival],
+    before: Mapping[int, Watermark],
+) -> None:
     def is_new(message: Arrival | Message) -> bool:
         return not before[message.partition].may_repeat(message.stream_id)
 
-    # Workers and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
-    stateful = [
-        arrival for arrival in batch.arrivals if not isinstance(arrival.record, CaseReported | CaseActed | Reading)
-    ]
     counts = {
-        "recorded": len(batch.arrivals) - len(repeated) - sum(not is_new(arrival) for arrival in stateful),
+        "recorded": len(batch.arrivals) - len(repeated) - sum(not is_new(arrival) for arrival in unlisted),
         "late_duplicate": sum(map(is_new, repeated)),
         "refused": sum(map(is_new, batch.refused)),
     }

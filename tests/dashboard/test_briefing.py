@@ -86,6 +86,12 @@ def test_changes_against_the_day_and_the_week_before(engine: Engine, writer: Wri
     assert compare(briefing.figures["closed_ratio"].now, briefing.figures["closed_ratio"].week) is None
 
 
+def test_a_late_report_counts_on_its_day_in_comparisons_too(engine: Engine, writer: Writer, county: County) -> None:
+    writer.write(report("A", -DAY - 60, received_at=minutes(-10)))
+    reported = brief(engine, county).figures["reported_24h"]
+    assert (reported.now.value, reported.day.value) == (0, 1)
+
+
 def test_what_is_received_later_changes_nothing(engine: Engine, writer: Writer, county: County) -> None:
     write_some_days(writer)
     before = brief(engine, county)
