@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -45,27 +45,51 @@ class JsonResponse(Response):
         super().__init__(msgspec.json.encode(content), status_code, {"Cache-Control": "no-store"})
 
 
+class Prepared(Generic[T]):
+    """Something made once, in a thread, and kept."""
+
+    def __init__(self, make: Callable[[], T]):
+        self._make = make
+        self._work: asyncio.Task[T] | None = None
+
+    def begin(self) -> "asyncio.Task[T]":
+        """Begin to make it, unless that is done or under way."""
+        if self._work is None:
+            self._work = asyncio.create_task(asyncio.to_thread(self._make))
+        return self._work
+
+    async def get(self) -> T:
+        """Return it, when it is made."""
+        return await asyncio.shield(self.begin())
+
+
 def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
     """Return every route but the pages'; its lifespan starts and stops the hub.
 
     engine: for reading SQL; it stays the caller's.
     """
-    router = make_live_router(hub, engine)
+    geometry = Prepared(partial(prepare_geometry, county))
+    router = make_live_router(hub, engine, geometry)
     _add_county(router, county)
-    _add_geometry(router, county)
+    _add_geometry(router, county, geometry)
     _add_cards(router, hub)
     _add_cases(router, hub, county, engine)
     return router
 
 
-def make_live_router(hub: Hub, engine: Engine) -> APIRouter:
-    """Return `/live`, `/health` and `/metrics`: all that a process with nothing but the hub serves."""
+def make_live_router(hub: Hub, engine: Engine, ahead: Prepared[Any] | None = None) -> APIRouter:
+    """Return `/live`, `/health` and `/metrics`: all that a process with nothing but the hub serves.
+
+    ahead: something to begin making at start, so that the first who asks for it need not wait.
+    """
     client = connect_async(hub.redis_url, HEALTH_TIMEOUT_S)
     streams = AsyncStreams(client, hub.partitions)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         await hub.start()
+        if ahead is not None:
+            ahead.begin()
         yield
         await hub.stop()
         await client.aclose()
@@ -97,9 +121,7 @@ def _add_county(router: APIRouter, county: County) -> None:
         return JsonResponse(described)
 
 
-def _add_geometry(router: APIRouter, county: County) -> None:
-    prepare = _once(partial(prepare_geometry, county))
-
+def _add_geometry(router: APIRouter, county: County, geometry: Prepared[dict[str, PreparedPart]]) -> None:
     @router.get(
         "/api/geometry/{revision}/{what}",
         response_class=Response,
@@ -108,7 +130,7 @@ def _add_geometry(router: APIRouter, county: County) -> None:
     async def read_geometry(request: Request, revision: str, what: str) -> Response:
         if revision != county.revision:
             raise HTTPException(404, f"the county's revision is {county.revision}")
-        part = (await prepare()).get(what)
+        part = (await geometry.get()).get(what)
         if part is None:
             raise HTTPException(
                 404, f"the pack has no {what}" if what in PARTS else f"no such part; one of {', '.join(PARTS)}"
@@ -205,15 +227,3 @@ async def _ask(hub: Hub, question: Callable[[LiveState], T]) -> T:
         return await hub.ask(question)
     except HubAway as error:
         raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
-
-
-def _once(make: Callable[[], T]) -> Callable[[], Any]:
-    """Return a coroutine function that makes something in a thread at its first call and keeps it."""
-    work: list[asyncio.Task[T]] = []
-
-    async def get() -> T:
-        if not work or (work[0].done() and work[0].exception()):
-            work[:] = [asyncio.create_task(asyncio.to_thread(make))]
-        return await asyncio.shield(work[0])
-
-    return get

@@ -3,8 +3,9 @@
 import gzip
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import geopandas
@@ -17,8 +18,30 @@ from geo.county import County
 DECIMALS = 5  # of degrees: about a metre
 # A wall is at most 7,680 px wide: what is smaller than a third of a pixel of the whole county is not seen.
 PARTS_OF_EXTENT = 20_000
+TYPE_NAMES = {
+    shapely.GeometryType.POINT: "Point",
+    shapely.GeometryType.LINESTRING: "LineString",
+    shapely.GeometryType.MULTILINESTRING: "MultiLineString",
+    shapely.GeometryType.POLYGON: "Polygon",
+    shapely.GeometryType.MULTIPOLYGON: "MultiPolygon",
+}
 PARTS = ("cells", "villages", "towns", "county", "roads", "rivers", "assets")
 LEVELS = {"cells": "cell", "villages": "village", "towns": "town", "county": "county"}
+
+
+class Geometry(msgspec.Struct):
+    """A GeoJSON geometry."""
+
+    type: str
+    coordinates: list[Any]
+
+
+class Feature(msgspec.Struct, tag_field="type", tag="Feature"):
+    """A GeoJSON feature."""
+
+    id: int
+    properties: dict[str, str]
+    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -34,7 +57,7 @@ def prepare_geometry(county: County) -> dict[str, PreparedPart]:
     """Return every part that the pack has, by name; takes seconds for large counties, so not on the event loop."""
     west, south, east, north = county.bbox
     tolerance = math.hypot(east - west, north - south) / PARTS_OF_EXTENT
-    makers: dict[str, Callable[[], list[dict[str, Any]] | None]] = {
+    makers: dict[str, Callable[[], list[Feature] | None]] = {
         **{part: lambda level=level: _areas(county, level, tolerance) for part, level in LEVELS.items()},  # type: ignore[misc]
         "roads": lambda: _lines(county.roads, tolerance),
         "rivers": lambda: _lines(county.rivers, tolerance),
@@ -48,22 +71,21 @@ def prepare_geometry(county: County) -> dict[str, PreparedPart]:
     return prepared
 
 
-def _prepare(features: list[dict[str, Any]]) -> PreparedPart:
+def _prepare(features: list[Feature]) -> PreparedPart:
     plain = msgspec.json.encode({"type": "FeatureCollection", "features": features})
     digest = hashlib.sha256(plain).hexdigest()[:16]
-    return PreparedPart(gzip.compress(plain, 9, mtime=0), plain, f'"{digest}"')
+    return PreparedPart(gzip.compress(plain, 6, mtime=0), plain, f'"{digest}"')
 
 
-def _areas(county: County, level: str, tolerance: float) -> list[dict[str, Any]]:
+def _areas(county: County, level: str, tolerance: float) -> list[Feature]:
     """Return the areas of a level; a cell's id is its position, and neighbours still share their borders."""
     rows = county.cells if level == "cell" else county.areas[county.areas["level"] == level]
     outlines = _simplify_coverage(rows.geometry.to_numpy(), tolerance)
-    return [
-        _feature(position, {"code": code, "name": name, "name_en": name_en or name}, outline)
-        for position, (code, name, name_en, outline) in enumerate(
-            zip(rows.index, rows["name"], rows["name_en"], outlines, strict=True)
-        )
+    properties = [
+        {"code": code, "name": name, "name_en": name_en or name}
+        for code, name, name_en in zip(rows.index, rows["name"], rows["name_en"], strict=True)
     ]
+    return _features(range(len(rows)), properties, outlines)
 
 
 def _simplify_coverage(outlines: Any, tolerance: float) -> Any:
@@ -76,47 +98,40 @@ def _simplify_coverage(outlines: Any, tolerance: float) -> Any:
     return numpy.where(bad, outlines, simple)
 
 
-def _lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[dict[str, Any]] | None:
+def _lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[Feature] | None:
     if lines is None:
         return None
     columns = [column for column in ("name", "name_en", "class") if column in lines]
-    rows = lines[columns].to_dict("records")
     shapes = shapely.simplify(lines.geometry.to_numpy(), tolerance)
-    return [_feature(position, row, shape) for position, (row, shape) in enumerate(zip(rows, shapes, strict=True))]
+    return _features(range(len(lines)), lines[columns].to_dict("records"), shapes)
 
 
-def _assets(county: County) -> list[dict[str, Any]]:
+def _assets(county: County) -> list[Feature]:
     """Return the assets that are drawn; a roster line of a grid worker is no thing on the map."""
     rows = county.assets.reset_index()
     drawn = rows[rows["kind"] != "grid_worker"]
+    properties = drawn[["asset_id", "kind", "name", "name_en"]].to_dict("records")
+    points = shapely.points(drawn["lon"].to_numpy(float), drawn["lat"].to_numpy(float))
+    return _features(map(int, drawn.index), properties, points)
+
+
+def _features(ids: Iterable[int], properties: Sequence[dict[Any, Any]], shapes: Any) -> list[Feature]:
     return [
-        _feature(
-            int(position),
-            {"asset_id": row["asset_id"], "kind": row["kind"], "name": row["name"], "name_en": row["name_en"]},
-            shapely.Point(row["lon"], row["lat"]),
+        Feature(
+            id=id,
+            properties={name: value for name, value in known.items() if isinstance(value, str) and value},
+            geometry=geometry,
         )
-        for position, row in zip(drawn.index, drawn.to_dict("records"), strict=True)
+        for id, known, geometry in zip(ids, properties, _geometries(shapes), strict=True)
     ]
 
 
-def _feature(id: int, properties: dict[str, Any], shape: Any) -> dict[str, Any]:
-    known = {name: value for name, value in properties.items() if isinstance(value, str) and value}
-    geometry = shapely.geometry.mapping(shape)
-    return {
-        "type": "Feature",
-        "id": id,
-        "properties": known,
-        "geometry": {"type": geometry["type"], "coordinates": _round(geometry["coordinates"])},
-    }
-
-
-def _round(coordinates: Any) -> Any:
-    """Return nested coordinates rounded; a position that repeats the one before it is left out of a line."""
-    if isinstance(coordinates[0], float):
-        return [round(degrees, DECIMALS) for degrees in coordinates]
-    rounded = [_round(part) for part in coordinates]
-    if not isinstance(coordinates[0][0], float):
-        return rounded
-    kept = [at for at, before in zip(rounded[1:], rounded[:-1], strict=True) if at != before]
-    line = [rounded[0], *kept]
-    return line if len(line) >= min(len(rounded), 4) else rounded
+def _geometries(shapes: Any) -> list[Geometry]:
+    """Return shapes of one family (points, lines or areas) as GeoJSON, with rounded coordinates."""
+    if not len(shapes):
+        return []
+    kind, places, offsets = shapely.to_ragged_array(shapes)
+    nested: list[Any] = numpy.round(places, DECIMALS).tolist()
+    for ends in offsets:  # from positions to rings, from rings to polygons, …
+        nested = [nested[start:end] for start, end in pairwise(ends.tolist())]
+    return [Geometry(type=TYPE_NAMES[kind], coordinates=coordinates) for coordinates in nested]

@@ -269,6 +269,8 @@ def _read_geojson_point(location: object) -> Point:
 
 
 def _check_point(lon_field: str, lat_field: str, lon: object, lat: object) -> Point:
+    if type(lon) is float and type(lat) is float and -180 <= lon <= 180 and -90 <= lat <= 90:
+        return lon, lat  # the usual case at a glance
     return (
         float(_check_number(lon_field, lon, _LONGITUDE)),
         float(_check_number(lat_field, lat, _LATITUDE)),
@@ -279,8 +281,9 @@ def _read_time(
     entity: Mapping[str, Any], reception: Reception, received_at: datetime, event_at: datetime | None, *, needed: bool
 ) -> datetime:
     for field in _TIMES:
-        if entity.get(field) is not None:
-            return reception.settle_time(field, _parse_time(field, entity[field]), received_at)
+        text = entity.get(field)
+        if text is not None:
+            return reception.settle_time(field, _parse_time(field, text), received_at)
     if event_at is not None:
         return reception.settle_time("time", event_at, received_at)
     if needed:

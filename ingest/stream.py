@@ -34,16 +34,16 @@ KEEP_FOR_FOLLOWERS = timedelta(minutes=5)
 LONGEST_STREAM = 500_000  # messages; beyond it nothing is kept for followers
 
 # One call, one partition, all or nothing: Redis refuses a script for lack of memory only before its first write.
-# Digests and types come joined, records one by one: a third of the arguments, and of the time to pack and read them.
+# All entries come in four arguments: packing and reading three for each of a thousand took longer than the rest.
 _APPEND = """
 local call, stream, today, yesterday, tally = redis.call, KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local count = #ARGV - 3
-local digests, types = {}, {}
-for i = 1, count do
-  digests[i] = string.sub(ARGV[2], 16 * i - 15, 16 * i)
-end
-for type in string.gmatch(ARGV[3], '[^,]+') do
-  types[#types + 1] = type
+local digests, types, records, start = {}, {}, {}, 1
+for type, length in string.gmatch(ARGV[2], '(%S+) (%d+)') do
+  local i = #types + 1
+  types[i] = type
+  digests[i] = string.sub(ARGV[3], 16 * i - 15, 16 * i)
+  records[i] = string.sub(ARGV[4], start, start + length - 1)
+  start = start + length
 end
 local in_today = call('SMISMEMBER', today, unpack(digests))
 local in_yesterday = call('EXISTS', yesterday) == 1 and call('SMISMEMBER', yesterday, unpack(digests))
@@ -54,14 +54,14 @@ for i, digest in ipairs(digests) do
   else
     in_batch[digest] = true
     fresh[#fresh + 1] = digest
-    call('XADD', stream, '*', 'type', types[i], 'record', ARGV[i + 3])
+    call('XADD', stream, '*', 'type', types[i], 'record', records[i])
   end
 end
 if #fresh > 0 then
   call('SADD', today, unpack(fresh))
   call('EXPIRE', today, ARGV[1])
 end
-call('HINCRBY', tally, 'received', count)
+call('HINCRBY', tally, 'received', #digests)
 call('HINCRBY', tally, 'accepted', #fresh)
 call('HINCRBY', tally, 'duplicate', #repeated)
 return repeated
@@ -373,9 +373,9 @@ def _append_calls(
     ]
     for start in range(0, len(entries), APPEND_AT_MOST):
         piece = entries[start : start + APPEND_AT_MOST]
+        contents = " ".join([f"{entry.type} {len(entry.record)}" for entry in piece])
         digests = b"".join([entry.digest for entry in piece])
-        types = ",".join([entry.type for entry in piece])
-        yield start, keys, [SEEN_FOR_S, digests, types, *[entry.record for entry in piece]]
+        yield start, keys, [SEEN_FOR_S, contents, digests, b"".join([entry.record for entry in piece])]
 
 
 def _reject_calls(

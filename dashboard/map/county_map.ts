@@ -272,7 +272,7 @@ class DrawnCounty implements CountyMap {
       layers: [...this.specs.values()],
       tokens: this.tokens,
       fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
-      scale: Math.min(3, Math.max(0.75, window.innerHeight / 1080)),
+      scale: Math.min(3, Math.max(0.75, Math.min(innerHeight, innerWidth) / 1080)),
       heat: this.heat,
     };
   }

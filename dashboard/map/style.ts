@@ -287,6 +287,7 @@ function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
   const kinds = new Set(spec.kinds ?? []);
   const count = look.geometry.assets.features.filter(({ properties }) => kinds.has(properties?.["kind"])).length;
   if (count < 60) return grow(look, 6, 12);
+  if (count < 300) return grow(look, 5, 10);
   return count < 1000 ? grow(look, 3, 9) : grow(look, 1.9, 8);
 }
 

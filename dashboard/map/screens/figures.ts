@@ -20,8 +20,11 @@ const TRAFFIC_LEVELS = [0, 0.3, 0.5, 0.6, 0.7];
 export function drawFigures(page: Page, feed: LiveFeed): void {
   for (const box of page.root.querySelectorAll<HTMLElement>("[data-figure]")) {
     const key = box.dataset.figure ?? "";
-    setAttribute(box, "data-feed", FEED_OF[key] ?? "cases");
-    drawFigure(page, box, key, feed.state.figures[key], feed.serverNow());
+    const source = FEED_OF[key] ?? "cases";
+    setAttribute(box, "data-feed", source);
+    // Nothing counted of a feed that never spoke is not the number 0.
+    const heard = feed.state.feeds.get(source)?.state !== "never";
+    drawFigure(page, box, key, heard ? feed.state.figures[key] : undefined, feed.serverNow());
   }
 }
 

@@ -21,10 +21,18 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): vo
       map.setVisible(key, on.has(key));
       draw();
     });
-    drawLegend(page, map, specs.filter((spec) => on.has(spec.key)));
+    drawLegend(page, map, specs.filter((spec) => on.has(spec.key) && isHeard(map, spec)));
   };
   draw();
-  map.feed.subscribe((frame) => sayUnavailable(page, frame));
+  map.feed.subscribe((frame) => {
+    sayUnavailable(page, frame);
+    if (frame.feeds) draw();
+  });
+}
+
+/** A feed that nobody sends has nothing on the map, so nothing to explain either. */
+function isHeard(map: CountyMap, spec: LayerSpec): boolean {
+  return spec.geometry !== "asset" || map.feed.state.feeds.get(spec.feed ?? "")?.state !== "never";
 }
 
 /** A layer that cannot be computed says so on its switch; the others go on. */
@@ -60,12 +68,18 @@ function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const cells = new Set(specs.filter((spec) => spec.geometry === "cell").map((spec) => spec.key));
   const marks = new Map(legends.flatMap((legend) => legend.marks.map((mark) => [mark.name, mark])));
   const known = [...marks.values()].filter(({ name }) => page.sayName("mark", name) !== name);
-  syncList(
-    box,
-    [...legends.filter(({ classes }) => classes.length), ...(known.length ? [known] : [])],
-    (one) => (Array.isArray(one) ? `marks ${one.map(({ name }) => name).join(" ")}` : one.key),
-    (one) => (Array.isArray(one) ? make("ul", "legend-layer marks", ...one.map((mark) => makeMark(page, mark))) : makeLegend(page, one, cells.has(one.key))),
-    () => {},
+  const parts: (Legend | Legend["marks"])[] = [...legends.filter(({ classes }) => classes.length), ...(known.length ? [known] : [])];
+  // A county is seldom square: its corners are free, so the legend stands in two columns, one on each side.
+  const half = Math.ceil(parts.length / 2);
+  while (box.childElementCount < 2) box.append(make("div", "legend-side"));
+  [parts.slice(0, half), parts.slice(half)].forEach((side, i) =>
+    syncList(
+      box.children[i] as HTMLElement,
+      side,
+      (one) => (Array.isArray(one) ? `marks ${one.map(({ name }) => name).join(" ")}` : one.key),
+      (one) => (Array.isArray(one) ? make("ul", "legend-layer marks", ...one.map((mark) => makeMark(page, mark))) : makeLegend(page, one, cells.has(one.key))),
+      () => {},
+    ),
   );
 }
 

@@ -36,14 +36,14 @@ export async function start(root: HTMLElement): Promise<void> {
   const container = page.slot("map");
   if (!container) return;
   const layers = chooseLayers(page);
-  // Room for the switches; the legend stands in the corners.
+  // Room for the switches above and the legend on both sides.
   const h = Math.min(innerHeight, innerWidth);
   const map = await createCountyMap(container, {
     county: { ...page.county, layers },
     lang: page.lang,
     feed,
     layers,
-    padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.03, right: h * 0.03 },
+    padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.15, right: h * 0.15 },
   });
   createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
   followLayers(page, map, layers);
