@@ -133,11 +133,10 @@ class Painted:
         return self.layer.compute(state, View(state.as_of))
 
     def _only(self, state: LiveState, changes: Changes) -> frozenset[int] | None:
-        """Return what to compute; None, everything, until the feed was heard and after a failure."""
+        """Return what to compute; None, everything, at first, when the feed is first heard and after a failure."""
         features = changes.cells if self.spec.geometry == "cell" else changes.features.get(self.spec.feed, set())
-        if self._complete or not (features or not self.rows):
-            return frozenset(features)
-        return None
+        unheard = state.newest_at(self.spec.feed) is None and bool(self.rows)
+        return frozenset(features) if self._complete or unheard else None
 
     def _try(self, work: Callable[[], T]) -> T | None:
         """Return what the layer's code makes, or None and a reason in `unavailable`.

@@ -238,8 +238,9 @@ def _normalise(attributes: dict[str, Any]) -> None:
     kinds = attributes.get("storedWasteKind")
     if isinstance(kinds, list) and len(kinds) == 1:
         attributes["storedWasteKind"] = kinds[0]
-    if attributes.get("windDirection") is not None and attributes["windDirection"] > 180:
-        attributes["windDirection"] -= 360
+    direction = attributes.get("windDirection")
+    if direction is not None and direction > 180:
+        attributes["windDirection"] = direction - 360
 
 
 def _read_place(entity: Mapping[str, Any], asset_id: str, reception: Reception) -> tuple[Point, str]:
@@ -294,7 +295,7 @@ def _read_time(
 def _parse_time(field: str, text: object) -> datetime:
     # Of an interval the end counts: only then was it observed. An end that is a duration leaves the beginning.
     if isinstance(text, str):
-        for part in reversed(text.split("/")):
+        for part in text.split("/")[::-1]:
             try:
                 return msgspec.convert(part.strip(), datetime)
             except msgspec.ValidationError:

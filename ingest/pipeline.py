@@ -79,8 +79,8 @@ class Preparation:
 
     def sort(self, items: Sequence[AnyRecord | Refusal]) -> Batch:
         """Return parsed events placed and sorted by partition."""
-        refusals = [(index, item) for index, item in enumerate(items) if isinstance(item, Refusal)]
         records = [item for item in items if not isinstance(item, Refusal)]
+        refusals = [(index, item) for index, item in enumerate(items) if isinstance(item, Refusal)]
         self._placer.place(records)
         entries: dict[int, list[Entry]] = {}
         for record in records:

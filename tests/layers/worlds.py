@@ -54,7 +54,7 @@ def act(number: int, action: str, at: datetime, unit: str | None = None) -> Case
 def sense(feed: str, asset_id: str, value: float | None, at: datetime = NOON, **fields: Any) -> Reading:
     return Reading(
         source="test",
-        id=f"{asset_id}-{at:%d%H%M%S}",
+        id=f"{asset_id}-{at:%d%H%M%S}-{value}",
         received_at=at,
         feed=feed,
         asset_id=asset_id,
