@@ -83,6 +83,8 @@ class Appliance:
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
+            if child.status() == psutil.STATUS_ZOMBIE:
+                continue
             words = child.cmdline()
             name = next((word for word in ("serve", "record", "simulate") if word in words), "redis")
             found["dashboard" if "dashboard" in words else name] = child

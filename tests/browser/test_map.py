@@ -2,15 +2,12 @@
 
 import random
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium
 from tests.browser.fixture_server import (
     BBOX,
-    PROJECT,
     FixtureHub,
     Json,
     RunningServer,
@@ -37,16 +34,6 @@ PAINTED = """([layer, source]) => Object.fromEntries([...Array(500).keys()].map(
   (id) => [id, countyBrain.map.maplibre.getFeatureState({ source, id })[layer] ?? null]))"""
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    if not (PROJECT / "assets/build/county-brain.js").exists():
-        pytest.fail("assets/build is missing: npm ci && npm run build")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def hub() -> FixtureHub:
     hub = FixtureHub()
@@ -62,8 +49,8 @@ def server(hub: FixtureHub) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def page(browser: Any, server: RunningServer) -> Iterator[Page]:
-    page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
+def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
+    page: Page = chromium.new_page(viewport={"width": 1280, "height": 800})
     errors: list[str] = []
     asked: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))

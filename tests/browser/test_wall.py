@@ -7,11 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from geo.county import County
 from tests.appliance import Appliance, act, envelope, report, wait_for
-from tests.browser.chromium import ARGUMENTS, PROGRAM
 
 WALLS = [(1920, 1080), (3840, 2160), (5760, 1080)]
 LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
@@ -24,22 +23,6 @@ def wall(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterato
     running = Appliance(tmp_path_factory.mktemp("wall") / "data", demo_folder).start()
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1920, "height": 1080})
-    page.set_default_timeout(30_000)
-    yield page
-    page.close()
 
 
 def open_wall(page: Page, appliance: Appliance, query: str = "") -> None:
