@@ -132,9 +132,7 @@ def _add_geometry(router: APIRouter, county: County, geometry: Prepared[dict[str
             raise HTTPException(404, f"the county's revision is {county.revision}")
         part = (await geometry.get()).get(what)
         if part is None:
-            raise HTTPException(
-                404, f"the pack has no {what}" if what in PARTS else f"no such part; one of {', '.join(PARTS)}"
-            )
+            raise HTTPException(404, f"no such part; one of {', '.join(PARTS)}")
         return _answer_part(request, part)
 
 

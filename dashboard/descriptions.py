@@ -1,6 +1,7 @@
 """What the web API says of things: plain dictionaries; times are epoch seconds, persons are masked."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from cases.flow import Step, fold
@@ -51,7 +52,7 @@ def describe_county(county: County) -> dict[str, Any]:
             }
             for row in county.feeds.values()
         ],
-        "layers": [_describe_spec(layer.spec) for layer in LAYERS.values()],
+        "layers": [_describe_spec(layer.spec, county) for layer in LAYERS.values()],
     }
 
 
@@ -130,13 +131,14 @@ def _describe_action(action: CaseAction, county: County, lang: str) -> dict[str,
     }
 
 
-def _describe_spec(spec: Spec) -> dict[str, Any]:
+def _describe_spec(spec: Spec, county: County) -> dict[str, Any]:
+    unit = _name_window(spec.unit, county.heat_window) if spec.windowed else spec.unit
     return {
         "key": spec.key,
         "title": {"zh": spec.title.zh, "en": spec.title.en},
         "geometry": spec.geometry,
         "feed": spec.feed,
-        "unit": {"zh": spec.unit.zh, "en": spec.unit.en},
+        "unit": {"zh": unit.zh, "en": unit.en},
         "stale_after_s": spec.stale_after.total_seconds(),
         "legend": [
             {"lowest": step.lowest, "colour": step.colour, "zh": step.zh, "en": step.en} for step in spec.legend
@@ -145,6 +147,13 @@ def _describe_spec(spec: Spec) -> dict[str, Any]:
         "marks": spec.marks,
         "shown": spec.shown,
     }
+
+
+def _name_window(unit: Title, window: timedelta) -> Title:
+    hours = round(window / timedelta(hours=1))
+    if hours % 24 or hours <= 48:
+        return Title(f"{unit.zh} · 近 {hours} 小时", f"{unit.en}, last {hours} h")
+    return Title(f"{unit.zh} · 近 {hours // 24} 天", f"{unit.en}, last {hours // 24} d")
 
 
 def _name_unit(county: County, code: str | None, lang: str) -> str | None:

@@ -54,21 +54,16 @@ class PreparedPart:
 
 
 def prepare_geometry(county: County) -> dict[str, PreparedPart]:
-    """Return every part that the pack has, by name; takes seconds for large counties, so not on the event loop."""
+    """Return every part by name, empty where the pack has none; takes seconds for large counties."""
     west, south, east, north = county.bbox
     tolerance = math.hypot(east - west, north - south) / PARTS_OF_EXTENT
-    makers: dict[str, Callable[[], list[Feature] | None]] = {
+    makers: dict[str, Callable[[], list[Feature]]] = {
         **{part: lambda level=level: _areas(county, level, tolerance) for part, level in LEVELS.items()},  # type: ignore[misc]
         "roads": lambda: _lines(county.roads, tolerance),
         "rivers": lambda: _lines(county.rivers, tolerance),
         "assets": lambda: _assets(county),
     }
-    prepared = {}
-    for part, make in makers.items():
-        features = make()
-        if features is not None:
-            prepared[part] = _prepare(features)
-    return prepared
+    return {part: _prepare(make()) for part, make in makers.items()}
 
 
 def _prepare(features: list[Feature]) -> PreparedPart:
@@ -98,9 +93,9 @@ def _simplify_coverage(outlines: Any, tolerance: float) -> Any:
     return numpy.where(bad, outlines, simple)
 
 
-def _lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[Feature] | None:
+def _lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[Feature]:
     if lines is None:
-        return None
+        return []
     columns = [column for column in ("name", "name_en", "class") if column in lines]
     shapes = shapely.simplify(lines.geometry.to_numpy(), tolerance)
     return _features(range(len(lines)), lines[columns].to_dict("records"), shapes)

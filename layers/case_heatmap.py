@@ -14,6 +14,7 @@ spec = Spec(
     feed="cases",
     unit=Title("件/km²", "cases/km²"),
     stale_after=timedelta(hours=1),
+    windowed=True,
     # Densities at which the map's colours begin; its kernel has a fixed size on the ground, so they hold at
     # every zoom.
     legend=tuple(

@@ -35,7 +35,8 @@ class Spec:
     """What a layer is called, what it shows and when its data is too old to trust.
 
     `feed` names the feed whose age is the layer's age. `kinds` are the asset kinds an `asset` layer draws.
-    `unit` is what the legend says. `marks` names the small integers a paint may carry beside its values.
+    `unit` is what the legend says; `windowed` if it counts over the pack's heat window. `marks` names the small
+    integers a paint may carry beside its values.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Spec:
     kinds: tuple[str, ...] = ()
     marks: tuple[str, ...] = ("normal",)
     shown: bool = True
+    windowed: bool = False
 
 
 @dataclass(frozen=True)

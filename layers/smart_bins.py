@@ -37,6 +37,21 @@ spec = Spec(
     marks=("ok", "full", "fault", "silent", "fire"),
 )
 
+# WasteContainer's `storedWasteKind`, in the words of GB/T 19095-2019 where it has one.
+WASTE_KINDS = {
+    "organic": Title("厨余垃圾", "Organic"),
+    "inorganic": Title("其他垃圾", "Residual"),
+    "other": Title("其他垃圾", "Residual"),
+    "hazardous": Title("有害垃圾", "Hazardous"),
+    "batteries": Title("有害垃圾：电池", "Batteries"),
+    "electronics": Title("有害垃圾：电子", "Electronics"),
+    "plastic": Title("可回收物：塑料", "Plastic"),
+    "glass": Title("可回收物：玻璃", "Glass"),
+    "metal": Title("可回收物：金属", "Metal"),
+    "paper": Title("可回收物：纸", "Paper"),
+    "oil": Title("废油", "Oil"),
+}
+
 
 def compute(state: LiveState, view: View) -> Frame:
     """Return every bin with its last fill ratio (0–1) and its mark; a bin never heard of has no value."""
@@ -87,12 +102,11 @@ def explain(frame: Frame, feature_id: int) -> Card:
     ]
     if of["celsius"] is not None:
         facts.append(Fact(Title("温度", "Temperature"), measure(of["celsius"], "°C"), at=of["observed_at"]))
-    for column, label in (
-        ("waste_kind", Title("类别", "Kind of waste")),
-        ("capacity_l", Title("容量（升）", "Capacity (litres)")),
-    ):
-        if asset.details.get(column):
-            facts.append(Fact(label, plain(str(asset.details[column]))))
+    kind, capacity_l = asset.details.get("waste_kind"), asset.details.get("capacity_l")
+    if kind:
+        facts.append(Fact(Title("类别", "Kind of waste"), WASTE_KINDS.get(str(kind), plain(str(kind)))))
+    if capacity_l:
+        facts.append(Fact(Title("容量", "Capacity"), measure(float(capacity_l), "L")))
     if of["observed_at"] is None:
         facts.append(Fact(OBSERVED, NO_DATA))
     return Card(asset.name, of["place"], facts)

@@ -7,7 +7,7 @@ export type Part = (typeof PARTS)[number];
 export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
 export type LonLat = [number, number];
 
-/** Fetches every part of a county's geometry; a part that the pack does not have (404) is an empty collection. */
+/** Fetches every part of a county's geometry; a part that the pack does not have is empty. */
 export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
   const fetched = await Promise.all(PARTS.map((part) => fetchPart(county.revision, part)));
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
@@ -15,7 +15,6 @@ export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
 
 async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureCollection> {
   const response = await fetch(`/api/geometry/${revision}/${part}`);
-  if (response.status === 404) return { type: "FeatureCollection", features: [] };
   if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
   return (await response.json()) as GeoJSON.FeatureCollection;
 }
