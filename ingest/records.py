@@ -1,7 +1,8 @@
 """Typed records: what is known to have happened in the county, parsed and ready to be streamed.
 
 A record is what travels in the Redis streams (as JSON) and what every reader folds. The wire names of
-fields follow `contract.md`; times are aware UTC; coordinates are WGS 84 degrees.
+fields follow `contract.md`; times are aware UTC; coordinates are WGS 84 degrees. A record is a tree, never part of
+a cycle, so the garbage collector need not look at it (`gc=False`).
 """
 
 from datetime import datetime

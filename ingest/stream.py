@@ -100,7 +100,10 @@ class StreamGap(RuntimeError):  # noqa: N818
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One record on its way into a stream; `digest` is from `digest_event`, `record` is JSON."""
+    """One record on its way into a stream; `digest` is from `digest_event`, `record` is JSON.
+
+    `type` is a word: neither empty nor with a space in it.
+    """
 
     digest: bytes
     type: str

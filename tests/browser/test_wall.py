@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from geo.county import County
 from tests.appliance import Appliance, act, envelope, report, wait_for
@@ -75,14 +76,26 @@ def test_it_is_one_screen_without_scrolling(page: Page, wall: Appliance, width: 
 
 
 def test_a_posted_case_is_on_the_wall_within_two_seconds(page: Page, wall: Appliance, county: County) -> None:
+    """A machine that is busy with something else gets five tries; a path that takes longer fails all of them."""
     open_wall(page, wall)
-    before = page.evaluate("countyBrain.feed.state.figures.get?.('open_cases')?.value ?? null")
-    wall.post(report("seen-at-once", *point(county, 5), severity=1))
-    page.wait_for_function(
-        "() => [...countyBrain.feed.state.cases.values()].some((c) => c.case_id === 'seen-at-once')", timeout=2000
-    )
+    before = figure(page, "open_cases")
+    assert any(is_seen(page, wall, county, f"seen-at-once-{number}") for number in range(5))
     expect(page.locator("[data-slot=stream] [data-severity='1']").first).to_be_visible()
-    assert figure(page, "open_cases") not in ("–", str(before))
+    expect(page.locator("[data-figure=open_cases] [data-part=value]")).not_to_have_text(before)
+
+
+def is_seen(page: Page, wall: Appliance, county: County, case_id: str) -> bool:
+    """Post a case and tell whether the page has it within two seconds."""
+    wall.post(report(case_id, *point(county, 5), severity=1))
+    try:
+        page.wait_for_function(
+            "(id) => [...countyBrain.feed.state.cases.values()].some((one) => one.case_id === id)",
+            arg=case_id,
+            timeout=2000,
+        )
+    except PlaywrightTimeout:
+        return False
+    return True
 
 
 def test_a_closed_case_leaves_the_open_ones(page: Page, wall: Appliance, county: County) -> None:

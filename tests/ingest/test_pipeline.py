@@ -63,6 +63,16 @@ def test_outside_the_county_is_an_answer(preparation: Preparation, county: Count
     assert record.case_id.startswith(f"{county.code}-20261122-")
 
 
+def test_points_are_forgotten_and_found_again(
+    preparation: Preparation, county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.placing.POINTS_KEPT", 1)
+    for _ in range(3):
+        events = [report(str(at), *centre(county, at)) for at in (3, 5, 3, 9)] + [report("far", 0.0, 0.0)]
+        found = [record.cell_code for record in prepare(preparation, *events) if isinstance(record, CaseReported)]
+        assert found == [*(county.cells.index[at] for at in (3, 5, 3, 9)), None]
+
+
 def test_a_case_without_an_id_gets_the_same_one_each_time(preparation: Preparation, county: County) -> None:
     place = centre(county, 5)
     first, again, other = prepare(preparation, report("a", *place), report("a", *place), report("b", *place))

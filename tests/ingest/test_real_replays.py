@@ -26,16 +26,21 @@ def read_commands(name: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.strip()]
 
 
+def import_example(name: str, pack: Path) -> Path:
+    """Import an example as its README says, into `pack`; return that folder."""
+    command = read_commands(name)[0]
+    command[command.index("--out") + 1] = str(pack)
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return pack
+
+
 @pytest.fixture
 def run_example(shared: Path, tmp_path: Path) -> Iterator[Callable[[str], Running]]:
     """Import an example as its README says and start the product on it."""
     started: list[Appliance] = []
 
     def run(name: str) -> Running:
-        command = read_commands(name)[0]
-        pack = tmp_path / "pack"
-        command[command.index("--out") + 1] = str(pack)
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        pack = import_example(name, tmp_path / "pack")
         started.append(Appliance(tmp_path / "data", pack).start())
         return started[0], load_county(pack)
 

@@ -93,6 +93,15 @@ def test_a_repeat_inside_a_batch_is_known_too(streams: Streams) -> None:
     assert streams.read_tallies() == Tallies(received=4, accepted=2, duplicate=2, rejected=0)
 
 
+def test_every_entry_keeps_its_own_type_and_bytes(streams: Streams) -> None:
+    given = [("x", b""), ("case.reported", "桥\0\n".encode()), ("x", b"again"), ("iot.observed", b"\xff 7 \r\n9")]
+    digests = [digest_event("test", id) for id in ("0", "1", "0", "3")]
+    entries = [Entry(digest, type, record) for digest, (type, record) in zip(digests, given, strict=True)]
+    assert streams.append(0, entries, TODAY) == [2]
+    found = streams.read_after({0: START}, block_ms=10, count=10)
+    assert [(message.type, message.record) for message in found] == [given[0], given[1], given[3]]
+
+
 def test_a_batch_longer_than_one_call_keeps_its_indexes(streams: Streams) -> None:
     ids = [str(number) for number in range(APPEND_AT_MOST + 5)]
     assert streams.append(0, make_entries(*ids, ids[3], "new", ids[-1]), TODAY) == [len(ids), len(ids) + 2]
