@@ -21,7 +21,7 @@ from ingest.simulation.air import Air
 from ingest.simulation.bins import Bins
 from ingest.simulation.cases import Cases
 from ingest.simulation.declared import Declared
-from ingest.simulation.schedule import LIVE, THINNED, Cadence, Happening, write_time
+from ingest.simulation.schedule import LIVE, RECENT, THINNED, Cadence, Happening, write_time
 from ingest.simulation.traffic import Traffic
 from ingest.simulation.water import Water
 from ingest.simulation.weather import Weather
@@ -44,6 +44,8 @@ CASE_DAYS = 8
 READING_HOURS = 26
 SETTLED_S = 360.0
 """The last minutes before the present are told in full, so that everything near it is fresh."""
+
+RECENT_S = 1800.0
 
 LONG_GAP_S = 1800.0
 
@@ -169,8 +171,10 @@ class _Run:
             sent += self.deliver(_only_new(self.simulation.tell_cases(told, now), told))
         if fresh or gap > LONG_GAP_S:
             since = max(now - READING_HOURS * 3600, 0.0 if fresh else told)
-            sent += self.deliver(self.simulation.tell(since, now - SETTLED_S, THINNED, cases=False))
-            sent += self.deliver(self.simulation.tell(now - SETTLED_S, now, cases=False))
+            recent, settled = max(since, now - RECENT_S), now - SETTLED_S
+            sent += self.deliver(self.simulation.tell(since, recent, THINNED, cases=False))
+            sent += self.deliver(self.simulation.tell(recent, settled, RECENT, cases=False))
+            sent += self.deliver(self.simulation.tell(settled, now, cases=False))
         else:
             sent += self.deliver(self.simulation.tell(told, now))
         self.state.told_until = now

@@ -1,6 +1,6 @@
 """When things happen: local time, staggered readings, and how often each kind of thing speaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -32,6 +32,9 @@ class Cadence:
 LIVE = Cadence(bins=1800, traffic=120, air=300, water=600, workers=300, declared=300)
 THINNED = Cadence(bins=8 * HOUR_S, traffic=2 * HOUR_S, air=HOUR_S, water=HOUR_S, workers=None, declared=HOUR_S)
 """For the past: enough for charts and sparklines, few enough to be told in seconds."""
+
+RECENT = replace(THINNED, bins=LIVE.bins)
+"""For the last half hour of the past: no bin may look silent when the county is first seen."""
 
 
 @dataclass(frozen=True)

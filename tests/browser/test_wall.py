@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from geo.county import County
-from tests.appliance import Appliance, act, envelope, report, wait_for
+from tests.appliance import Appliance, act, envelope, report
 
 WALLS = [(1920, 1080), (3840, 2160), (5760, 1080)]
 LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
@@ -100,11 +100,11 @@ def is_seen(page: Page, wall: Appliance, county: County, case_id: str) -> bool:
 
 def test_a_closed_case_leaves_the_open_ones(page: Page, wall: Appliance, county: County) -> None:
     open_wall(page, wall)
+    before = wall.get("/api/cases?limit=1")["total"]
     wall.post(report("to-close", *point(county, 9)))
-    page.wait_for_function("() => [...countyBrain.feed.state.cases.values()].some((c) => c.case_id === 'to-close')")
-    open_before = int(figure(page, "open_cases").replace(",", ""))
+    expect(page.locator("[data-figure=open_cases] [data-part=value]")).to_have_text(f"{before + 1:,}")
     wall.post(act("to-close", "close"))
-    wait_for(lambda: int(figure(page, "open_cases").replace(",", "")) == open_before - 1, 10, "one open case fewer")
+    expect(page.locator("[data-figure=open_cases] [data-part=value]")).to_have_text(f"{before:,}")
 
 
 def test_two_hundred_updates_move_neither_camera_nor_open_card(page: Page, wall: Appliance, county: County) -> None:
