@@ -1,4 +1,4 @@
-"""Run every benchmark, print one table, and write `bench/results.json`."""
+"""Run every benchmark, print a table of each, and write `bench/results.json`."""
 
 import importlib
 import json
@@ -16,9 +16,8 @@ def main() -> int:
     for name in sys.argv[1:] or SCRIPTS:
         print(f"… {name}", file=sys.stderr, flush=True)
         results[name] = importlib.import_module(f"bench.{name}").run()
-    for name, rows in results.items():
         print(f"\n{name}")
-        print_table(rows)
+        print_table(results[name])
     Path(__file__).with_name("results.json").write_text(json.dumps(results, indent=2, ensure_ascii=False))
     return 0
 

@@ -5,6 +5,7 @@ import random
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,7 +40,7 @@ WATCH = """
 def run() -> list[dict[str, object]]:
     """Return one row: p50 and p99 in milliseconds."""
     county = load_county(provide_demo(ROOT / ".setup" / "demo-county"))
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, ThreadPoolExecutor() as pool:
         appliance = Appliance(Path(folder) / "data", county.folder).start()
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         try:
@@ -49,8 +50,11 @@ def run() -> list[dict[str, object]]:
                 "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
             )
             page.evaluate(WATCH)
-            sender = asyncio.new_event_loop()
-            sent = sender.run_until_complete(asyncio.to_thread(lambda: asyncio.run(send(appliance, county))))
+            # Playwright's own event loop runs in this thread, so the sender has another.
+            sending = pool.submit(asyncio.run, send(appliance, county))
+            while not sending.done():
+                page.wait_for_timeout(200)
+            sent = sending.result()
             page.wait_for_timeout(3000)
             delays_ms = sorted(page.evaluate("window.seen"))
         finally:
