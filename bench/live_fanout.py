@@ -33,11 +33,11 @@ def run() -> list[dict[str, object]]:
 
 async def measure(appliance: Appliance, county: County, viewers: int) -> dict[str, object]:
     """Send one update a second for a while and weigh what the viewers get and what the web process spends."""
-    counted = {"bytes": 0, "deltas": 0}
+    counted = {"bytes": 0}
     watching = [asyncio.create_task(watch(appliance.web_url, counted)) for _ in range(viewers)]
     await asyncio.sleep(5)
     web = appliance.parts()["dashboard"]
-    counted["bytes"] = counted["deltas"] = 0
+    counted["bytes"] = 0
     before = busy_s(web)
     for number in range(UPDATES):
         began = time.monotonic()
@@ -49,7 +49,6 @@ async def measure(appliance: Appliance, county: County, viewers: int) -> dict[st
     await asyncio.gather(*watching, return_exceptions=True)
     return {
         "viewers": viewers,
-        "deltas_per_viewer": round(counted["deltas"] / viewers, 1),
         "bytes_per_update_and_viewer": round(counted["bytes"] / UPDATES / viewers),
         "cpu_ms_per_update": round(spent_s * 1000 / UPDATES, 2),
         "cpu_ms_per_update_and_viewer": round(spent_s * 1000 / UPDATES / viewers, 3),
@@ -62,7 +61,6 @@ async def watch(url: str, counted: dict[str, int]) -> None:
     async with httpx.AsyncClient(timeout=None) as client, client.stream("GET", f"{url}/live") as stream:
         async for chunk in stream.aiter_raw():
             counted["bytes"] += len(chunk)
-            counted["deltas"] += chunk.count(b"event: delta") + chunk.count(b"event:delta")
 
 
 def make_update(county: County, name: str) -> list[dict[str, object]]:
