@@ -5,8 +5,8 @@ import numpy
 from geo.county import County
 from ingest.simulation.chance import Floats, Keys, draw_normal, drift
 from ingest.simulation.faults import listen
-from ingest.simulation.places import pick_places
-from ingest.simulation.schedule import DAY_S, HOUR_S, Happening, bump, tell_local, write_time
+from ingest.simulation.places import pick_places, tell_entities
+from ingest.simulation.schedule import DAY_S, HOUR_S, Happening, bump, tell_local
 from ingest.simulation.weather import Weather
 
 
@@ -62,21 +62,7 @@ class Air:
         }
 
     def _tell(self, who: Keys, at: Floats, values: dict[str, Floats]) -> list[Happening]:
-        places = self.places
-        rounded = {name: numpy.round(column, 2 if name in ("co", "relativeHumidity") else 1).tolist()
-                   for name, column in values.items()}  # fmt: skip
-        return [
-            (
-                moment,
-                f"{places.ids[position]}@{int(moment)}",
-                "iot.observed",
-                {
-                    "type": "AirQualityObserved",
-                    "id": places.ids[position],
-                    "location": places.points[position],
-                    "dateObserved": write_time(moment),
-                    **{name: column[row] for name, column in rounded.items()},
-                },
-            )
-            for row, (position, moment) in enumerate(zip(who.tolist(), at.tolist(), strict=True))
-        ]
+        rounded: dict[str, Floats] = {
+            name: numpy.round(column, 2 if name in ("co", "relativeHumidity") else 1) for name, column in values.items()
+        }
+        return tell_entities("AirQualityObserved", self.places, who, at, rounded)

@@ -1,5 +1,6 @@
 """Where the invented things stand: the assets of one kind of a county pack, as columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas
 
 from geo.county import County
 from ingest.simulation.chance import Floats, Keys, as_keys, draw
+from ingest.simulation.schedule import Happening, write_time
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +47,23 @@ def as_places(rows: pandas.DataFrame) -> Places:
     points = [{"type": "Point", "coordinates": [x, y]} for x, y in zip(lon.tolist(), lat.tolist(), strict=True)]
     keys = as_keys(ids)
     return Places(ids, lon, lat, points, keys, draw(0, "stagger", keys), rows)
+
+
+def tell_entities(kind: str, places: Places, who: Keys, at: Floats, values: Mapping[str, Floats]) -> list[Happening]:
+    """Return one Smart Data Model observation for each of `who` and `at`; `values` has a row for each."""
+    columns = {name: column.tolist() for name, column in values.items()}
+    return [
+        (
+            moment,
+            f"{places.ids[position]}@{int(moment)}",
+            "iot.observed",
+            {
+                "type": kind,
+                "id": places.ids[position],
+                "location": places.points[position],
+                "dateObserved": write_time(moment),
+                **{name: column[row] for name, column in columns.items()},
+            },
+        )
+        for row, (position, moment) in enumerate(zip(who.tolist(), at.tolist(), strict=True))
+    ]
