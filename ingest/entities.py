@@ -10,6 +10,7 @@ Source of names and units: smart-data-models, dataModel.WasteManagement, .Transp
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,7 @@ import msgspec
 from ingest.reception import FieldError, Point, Reception, check_tree
 
 _INFINITE: Final = float("inf")
+_WORD: Final = re.compile(r"[a-z0-9_]{1,40}")
 
 
 class Limits(NamedTuple):
@@ -165,6 +167,18 @@ def read_entity(
         unit=model.unit,
         attributes=attributes,
     )
+
+
+def guess_feed(entity: object) -> str:
+    """Return the feed that an entity, good or bad, would have belonged to; empty where that cannot be told."""
+    if not isinstance(entity, dict):
+        return ""
+    model = MODELS.get(entity["type"]) if isinstance(entity.get("type"), str) else None
+    if model is not None:
+        return model.feed
+    declared = entity.get("feed")
+    # A word, because counters are kept under it; one the pack does not know is nobody's feed.
+    return declared if isinstance(declared, str) and _WORD.fullmatch(declared) else ""
 
 
 def _read_observation(

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from geo.crs import to_wgs84
 from ingest.connectors import Refusal
-from ingest.entities import read_entity
+from ingest.entities import guess_feed, read_entity
 from ingest.reception import FieldError, Reception, check_tree
 from ingest.records import (
     AlarmAcked,
@@ -140,6 +140,7 @@ class _Common(TypedDict):
 
 
 _decoder = msgspec.json.Decoder(AnyEvent)
+_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms"}
 _known_action_fields = frozenset(field.name for field in msgspec.structs.fields(_Action))
 
 # A NUL, escaped as JSON does; an even number of backslashes before it would be text that only looks like one.
@@ -168,8 +169,27 @@ def read_events(bodies: Iterable[bytes], reception: Reception, received_at: date
 
 def refuse(body: bytes, error: FieldError) -> Refusal:
     """Return the refusal of one event, with as much of its identity as can still be read."""
-    id, source = _read_identity(body)
-    return Refusal(reason=str(error), field=error.field, id=id, source=source, body=bytes(body))
+    try:
+        event = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        event = None
+    said = event if isinstance(event, dict) else {}
+    id, source = said.get("id"), said.get("source")
+    return Refusal(
+        reason=str(error),
+        field=error.field,
+        id=id if isinstance(id, str) else None,
+        source=source if isinstance(source, str) else None,
+        body=bytes(body),
+        feed=_guess_feed(said.get("type"), said.get("data")),
+    )
+
+
+def _guess_feed(kind: object, data: object) -> str:
+    """Return the feed that an event, good or bad, would have belonged to; empty where that cannot be told."""
+    if kind == "iot.observed":
+        return guess_feed(data)
+    return _feeds.get(kind.partition(".")[0], "") if isinstance(kind, str) else ""
 
 
 def _read_event(body: bytes, reception: Reception, received_at: datetime) -> tuple[AnyRecord, str]:
@@ -318,14 +338,3 @@ def _convert_places(records: list[Placed], crs: str) -> None:
     lon, lat = to_wgs84(lon, lat, crs)
     for record, x, y in zip(records, lon.tolist(), lat.tolist(), strict=True):
         record.lon, record.lat = x, y
-
-
-def _read_identity(body: bytes) -> tuple[str | None, str | None]:
-    try:
-        event = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return None, None
-    if not isinstance(event, dict):
-        return None, None
-    id, source = event.get("id"), event.get("source")
-    return (id if isinstance(id, str) else None), (source if isinstance(source, str) else None)

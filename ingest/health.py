@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ingest.history import read_counters
-from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from ingest.records import AnyRecord, name_feed
 from ingest.stream import AsyncStreams, PartitionState, StreamUnavailable, Tallies, order_id
 
 DATABASE_TIMEOUT_S = 3.0
@@ -81,7 +81,7 @@ class Traffic:
 
     def note(self, records: Iterable[AnyRecord], at: datetime) -> None:
         """Count accepted records by feed."""
-        counted = Counter(map(_name_feed, records))
+        counted = Counter(map(name_feed, records))
         self.events.update(counted)
         self.heard_at.update(dict.fromkeys(counted, at))
 
@@ -177,15 +177,3 @@ def _list_metrics(health: Health, traffic: Traffic) -> Iterator[str]:
     for feed in traffic.list_feeds():
         at = feed.last_message_at.timestamp()
         yield f'county_ingest_feed_heard_timestamp_seconds{{feed="{feed.key}"}} {at:.3f}'
-
-
-def _name_feed(record: AnyRecord) -> str:
-    match record:
-        case Reading(feed=feed):
-            return feed
-        case CaseReported() | CaseActed():
-            return "cases"
-        case WorkerLocated():
-            return "workers"
-        case _:
-            return "alarms"

@@ -9,10 +9,11 @@ from typing import Protocol, cast
 import msgspec
 
 from geo.county import County
-from ingest.connectors import Parsed, Refusal
+from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.placing import Placer, find_partition
 from ingest.reception import Reception, open_reception
-from ingest.records import AnyRecord, encode_record
+from ingest.records import FEEDS, AnyRecord, encode_record, name_feed
+from ingest.senders import LOCAL, Sender
 from ingest.stream import AsyncStreams, Entry, Rejection, digest_event
 
 
@@ -21,9 +22,10 @@ class Connector(Protocol):
 
     NAME: str
     CONTENT_TYPES: tuple[str, ...]
+    ALONE: str
 
-    def parse(self, body: bytes, content_type: str, reception: Reception, received_at: datetime) -> Parsed:
-        """Return a body's events; raises nothing, whatever the bytes."""
+    def parse(self, delivery: Delivery, reception: Reception) -> Parsed:
+        """Return a delivery's events; raises nothing, whatever the bytes."""
 
 
 def as_connector(module: ModuleType) -> Connector:
@@ -50,11 +52,12 @@ class Answer(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Batch:
-    """A body's events, ready for the streams: entries by partition, and what was refused with its index."""
+    """A delivery's events, ready for the streams: entries by partition, and what was refused by its index."""
 
+    sender: str
     received: int
     entries: dict[int, list[Entry]]
-    refusals: list[tuple[int, Refusal]]
+    rejections: dict[int, Rejection]
     records: list[AnyRecord]
 
 
@@ -69,27 +72,39 @@ class Preparation:
         self.reception = open_reception(county)
         self._placer = Placer(county, self.reception)
         self._partitions = partitions
+        self._feeds = FEEDS | self.reception.declared_feeds.keys()
 
-    def prepare(self, door: Connector, body: bytes, content_type: str, received_at: datetime) -> Batch:
-        """Return a body's events parsed, placed and sorted by partition; raises `UnreadableBody`."""
-        parsed = door.parse(body, content_type, self.reception, received_at)
+    def prepare(self, door: Connector, delivery: Delivery, sender: Sender = LOCAL) -> Batch:
+        """Return a delivery's events parsed, placed and sorted by partition; raises `UnreadableBody`."""
+        parsed = door.parse(delivery, self.reception)
         if parsed.unreadable is not None:
             raise UnreadableBody(parsed.unreadable)
-        return self.sort(parsed.items)
+        return self.sort(parsed.items, door, delivery, sender)
 
-    def sort(self, items: Sequence[AnyRecord | Refusal]) -> Batch:
-        """Return parsed events placed and sorted by partition."""
-        records = [item for item in items if not isinstance(item, Refusal)]
-        refusals = [(index, item) for index, item in enumerate(items) if isinstance(item, Refusal)]
-        self._placer.place(records)
+    def sort(
+        self, items: Sequence[AnyRecord | Refusal], door: Connector, delivery: Delivery, sender: Sender = LOCAL
+    ) -> Batch:
+        """Return parsed events placed, held against what their sender may tell, and sorted by partition."""
+        self._placer.place([item for item in items if not isinstance(item, Refusal)])
+        if sender.is_bounded:
+            items = [_hold_to_scope(item, sender) for item in items]
+        records: list[AnyRecord] = []
+        rejections: dict[int, Rejection] = {}
         entries: dict[int, list[Entry]] = {}
-        for record in records:
-            entry = Entry(digest_event(record.source, record.id), _types[type(record)], encode_record(record))
-            entries.setdefault(find_partition(record, self._partitions), []).append(entry)
-        return Batch(len(items), entries, refusals, records)
+        for index, item in enumerate(items):
+            if isinstance(item, Refusal):
+                # Counters are kept by feed: a name made up by a sender must not become one.
+                feed = item.feed if item.feed in self._feeds else ""
+                rejections[index] = _as_rejection(item._replace(feed=feed), door, delivery, sender)
+                continue
+            item.sender = sender.name
+            records.append(item)
+            entry = Entry(digest_event(item.source, item.id), name_feed(item), encode_record(item))
+            entries.setdefault(find_partition(item, self._partitions), []).append(entry)
+        return Batch(sender.name, len(items), entries, rejections, records)
 
 
-async def stream_batch(streams: AsyncStreams, batch: Batch, door: str, now: datetime) -> Answer:
+async def stream_batch(streams: AsyncStreams, batch: Batch, now: datetime) -> Answer:
     """Put a batch into the streams and return what became of it.
 
     Raises `StreamUnavailable` if any part may not have been taken: the sender must send all of it again, and
@@ -97,18 +112,37 @@ async def stream_batch(streams: AsyncStreams, batch: Batch, door: str, now: date
     """
     duplicate = 0
     for partition, entries in batch.entries.items():
-        duplicate += len(await streams.append(partition, entries, now.date()))
-    await streams.reject([_as_rejection(refusal, door) for _, refusal in batch.refusals], now)
+        duplicate += len(await streams.append(partition, entries, now.date(), batch.sender))
+    await streams.reject(list(batch.rejections.values()), now)
     return Answer(
         received=batch.received,
-        accepted=batch.received - duplicate - len(batch.refusals),
+        accepted=batch.received - duplicate - len(batch.rejections),
         duplicate=duplicate,
-        rejected=[RejectedEvent(index, refusal.id, refusal.reason) for index, refusal in batch.refusals],
+        rejected=[
+            RejectedEvent(index, rejection.id or None, rejection.reason)
+            for index, rejection in batch.rejections.items()
+        ],
     )
 
 
-def _as_rejection(refusal: Refusal, door: str) -> Rejection:
-    return Rejection(refusal.reason, refusal.field, refusal.source or "", refusal.id or "", refusal.body, door)
+def _hold_to_scope(item: AnyRecord | Refusal, sender: Sender) -> AnyRecord | Refusal:
+    objection = None if isinstance(item, Refusal) else sender.find_objection(item)
+    if isinstance(item, Refusal) or objection is None:
+        return item
+    # Its own bytes are gone by now; a record says the same, and is what a later look at it needs.
+    return Refusal(f"sender: {objection}", "sender", item.id, item.source, encode_record(item), name_feed(item))
 
 
-_types = {kind: str(kind.__struct_config__.tag) for kind in AnyRecord.__args__}
+def _as_rejection(refusal: Refusal, door: Connector, delivery: Delivery, sender: Sender) -> Rejection:
+    return Rejection(
+        reason=refusal.reason,
+        field=refusal.field,
+        source=refusal.source or "",
+        id=refusal.id or "",
+        body=refusal.body,
+        door=door.NAME,
+        content_type=door.ALONE,
+        topic=delivery.topic,
+        sender=sender.name,
+        feed=refusal.feed,
+    )

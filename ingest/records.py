@@ -22,12 +22,13 @@ class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
-    """What every record carries; (`source`, `id`) is its identity for de-duplication."""
+    """What every record carries; (`source`, `id`) is its identity for de-duplication, `sender` handed it in."""
 
     source: str
     id: str
     received_at: datetime
     origin: Origin = "live"
+    sender: str = "local"
 
 
 class Placed(Record, kw_only=True, omit_defaults=True, gc=False):
@@ -124,6 +125,24 @@ class AlarmCleared(Record, kw_only=True, omit_defaults=True, gc=False, tag="alar
 
 AnyRecord = CaseReported | CaseActed | Reading | WorkerLocated | AlarmRaised | AlarmAcked | AlarmCleared
 
+
+FEEDS = frozenset({"waste", "traffic", "air", "water", "cases", "workers", "alarms"})
+"""Every feed there is without a pack's declaring it."""
+
+
+def name_feed(record: AnyRecord) -> str:
+    """Return the feed a record belongs to, in one word: a reading's own, else what kind of thing it tells of."""
+    return record.feed if isinstance(record, Reading) else _feeds[type(record)]
+
+
+_feeds: dict[type, str] = {
+    CaseReported: "cases",
+    CaseActed: "cases",
+    WorkerLocated: "workers",
+    AlarmRaised: "alarms",
+    AlarmAcked: "alarms",
+    AlarmCleared: "alarms",
+}
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)
 

@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
-from ingest.connectors import http_events
+from ingest.connectors import Delivery, http_events
 from ingest.garbage import search_rarely
 from ingest.health import Traffic, read_health, render_metrics
 from ingest.keys import keys_match, provide_key
@@ -110,21 +110,24 @@ def _door(connector: Connector) -> Callable[[Request], Awaitable[Response]]:
         desk.bodies += 1
         try:
             body = await _read_body(request)
-            return await _take_body(desk, connector, body, content_type)
+            headers = dict(request.headers)
+            now = datetime.now(UTC)
+            delivery = Delivery(body=body, received_at=now, content_type=content_type, headers=headers)
+            return await _take_delivery(desk, connector, delivery)
         finally:
             desk.bodies -= 1
 
     return take
 
 
-async def _take_body(desk: Desk, connector: Connector, body: bytes, content_type: str) -> Response:
-    now = datetime.now(UTC)
+async def _take_delivery(desk: Desk, connector: Connector, delivery: Delivery) -> Response:
+    now = delivery.received_at
     try:
-        if len(body) > PREPARE_IN_THREAD_BYTES:
-            batch = await asyncio.to_thread(desk.preparation.prepare, connector, body, content_type, now)
+        if len(delivery.body) > PREPARE_IN_THREAD_BYTES:
+            batch = await asyncio.to_thread(desk.preparation.prepare, connector, delivery)
         else:
-            batch = desk.preparation.prepare(connector, body, content_type, now)
-        answer = await stream_batch(desk.streams, batch, connector.NAME, now)
+            batch = desk.preparation.prepare(connector, delivery)
+        answer = await stream_batch(desk.streams, batch, now)
     except UnreadableBody as error:
         raise HTTPException(400, str(error)) from None
     except StreamUnavailable as error:

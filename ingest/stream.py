@@ -6,9 +6,10 @@ reply that got lost may hide a write that happened, so the sender is told (`Stre
 and de-duplication does the rest.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple, Self
@@ -37,25 +38,29 @@ LONGEST_STREAM = 500_000  # messages; beyond it nothing is kept for followers
 # All entries come in four arguments: packing and reading three for each of a thousand took longer than the rest.
 _APPEND = """
 local call, stream, today, yesterday, tally = redis.call, KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local digests, types, records, start = {}, {}, {}, 1
-for type, length in string.gmatch(ARGV[2], '(%S+) (%d+)') do
-  local i = #types + 1
-  types[i] = type
+local digests, feeds, records, start = {}, {}, {}, 1
+for feed, length in string.gmatch(ARGV[2], '(%S+) (%d+)') do
+  local i = #feeds + 1
+  feeds[i] = feed
   digests[i] = string.sub(ARGV[3], 16 * i - 15, 16 * i)
   records[i] = string.sub(ARGV[4], start, start + length - 1)
   start = start + length
 end
 local in_today = call('SMISMEMBER', today, unpack(digests))
 local in_yesterday = call('EXISTS', yesterday) == 1 and call('SMISMEMBER', yesterday, unpack(digests))
-local fresh, in_batch, repeated = {}, {}, {}
+local fresh, in_batch, repeated, accepted, duplicate = {}, {}, {}, {}, {}
 for i, digest in ipairs(digests) do
+  local counted
   if in_today[i] == 1 or in_batch[digest] or in_yesterday and in_yesterday[i] == 1 then
     repeated[#repeated + 1] = i - 1
+    counted = duplicate
   else
     in_batch[digest] = true
     fresh[#fresh + 1] = digest
-    call('XADD', stream, '*', 'type', types[i], 'record', records[i])
+    call('XADD', stream, '*', 'record', records[i])
+    counted = accepted
   end
+  counted[feeds[i]] = (counted[feeds[i]] or 0) + 1
 end
 if #fresh > 0 then
   call('SADD', today, unpack(fresh))
@@ -64,21 +69,35 @@ end
 call('HINCRBY', tally, 'received', #digests)
 call('HINCRBY', tally, 'accepted', #fresh)
 call('HINCRBY', tally, 'duplicate', #repeated)
+local now = call('TIME')
+for feed, count in pairs(accepted) do
+  call('HINCRBY', tally, 'accepted ' .. feed .. ' ' .. ARGV[5], count)
+  call('HSET', tally, 'heard ' .. feed .. ' ' .. ARGV[5], now[1])
+end
+for feed, count in pairs(duplicate) do
+  call('HINCRBY', tally, 'duplicate ' .. feed .. ' ' .. ARGV[5], count)
+end
 return repeated
 """
 
 _REJECT = """
-local names = {'reason', 'field', 'source', 'id', 'body', 'door', 'at'}
+local names = {'reason', 'field', 'source', 'id', 'body', 'door', 'sender', 'feed', 'content_type', 'topic', 'at'}
 local count = (#ARGV - 1) / #names
+local refused = {}
 for i = 0, count - 1 do
   local fields = {}
   for j, name in ipairs(names) do
     fields[2 * j - 1], fields[2 * j] = name, ARGV[1 + i * #names + j]
   end
+  local owner = fields[16] .. ' ' .. fields[14]
+  refused[owner] = (refused[owner] or 0) + 1
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(fields))
 end
 redis.call('HINCRBY', KEYS[2], 'received', count)
 redis.call('HINCRBY', KEYS[2], 'rejected', count)
+for owner, number in pairs(refused) do
+  redis.call('HINCRBY', KEYS[2], 'rejected ' .. owner, number)
+end
 return count
 """
 
@@ -102,16 +121,20 @@ class StreamGap(RuntimeError):  # noqa: N818
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One record on its way into a stream; `digest` is from `digest_event`, `record` is JSON.
 
-    `type` is a word: neither empty nor with a space in it.
+    `feed` is a word: neither empty nor with a space in it.
     """
 
     digest: bytes
-    type: str
+    feed: str
     record: bytes
 
 
 class Rejection(NamedTuple):
-    """What was refused at which door, and why; `body` is the bytes as they came."""
+    """What was refused at which door, from whom, and why; `body` is the bytes as they came.
+
+    Taken through `door` again with `content_type` and `topic`, they mean the same. `feed` is a word, or empty where
+    that cannot be told.
+    """
 
     reason: str
     field: str
@@ -119,6 +142,10 @@ class Rejection(NamedTuple):
     id: str
     body: bytes
     door: str
+    sender: str = "local"
+    feed: str = ""
+    content_type: str = ""
+    topic: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -126,27 +153,59 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     partition: int
     stream_id: str
-    type: str
     record: bytes
 
 
 @dataclass(frozen=True)
+class FeedTally:
+    """The same counters for one feed of one sender; `heard_at` is when its newest accepted event came."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    heard_at: datetime | None = None
+
+    @property
+    def received(self) -> int:
+        """How many came: every one is accepted, duplicate or rejected."""
+        return self.accepted + self.duplicate + self.rejected
+
+
+@dataclass(frozen=True)
 class Tallies:
-    """How many events came in since the data folder began, and what became of them."""
+    """How many events came in since the data folder began, and what became of them.
+
+    `by_feed` has the same by sender and feed; what was refused before its feed could be told has the feed "".
+    """
 
     received: int = 0
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
+    by_feed: Mapping[tuple[str, str], FeedTally] = field(default_factory=dict)
 
     @classmethod
     def add_up(cls, hashes: Iterable[Mapping[Any, Any]]) -> Self:
         """Return the sums over the tally hashes of all partitions and of the rejected."""
-        sums = {"received": 0, "accepted": 0, "duplicate": 0, "rejected": 0}
+        sums = Counter[str]()
+        counts: dict[tuple[str, str], Counter[str]] = {}
+        heard: dict[tuple[str, str], int] = {}
         for tally in hashes:
-            for name, count in tally.items():
-                sums[name.decode()] += int(count)
-        return cls(**sums)
+            for name, number in tally.items():
+                outcome, *of = name.decode().split(" ")
+                if not of:
+                    sums[outcome] += int(number)
+                    continue
+                owner = (of[1], of[0])
+                if outcome == "heard":
+                    heard[owner] = max(heard.get(owner, 0), int(number))
+                else:
+                    counts.setdefault(owner, Counter())[outcome] += int(number)
+        by_feed = {
+            owner: FeedTally(**count, heard_at=datetime.fromtimestamp(heard[owner], UTC) if owner in heard else None)
+            for owner, count in sorted(counts.items())
+        }
+        return cls(**sums, by_feed=by_feed)
 
 
 @dataclass(frozen=True)
@@ -215,11 +274,11 @@ class Streams:
         self._reject = client.register_script(_REJECT)
         client.set_response_callback("XREAD", _leave_reply)
 
-    def append(self, partition: int, entries: Sequence[Entry], today: date) -> list[int]:
+    def append(self, partition: int, entries: Sequence[Entry], today: date, sender: str = "local") -> list[int]:
         """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
         repeated: list[int] = []
         with _unavailable():
-            for start, keys, arguments in _append_calls(partition, entries, today):
+            for start, keys, arguments in _append_calls(partition, entries, today, sender):
                 repeated.extend(start + index for index in self._append(keys, arguments))
         return repeated
 
@@ -305,11 +364,11 @@ class AsyncStreams:
         self._reject = client.register_script(_REJECT)
         client.set_response_callback("XREAD", _leave_reply)
 
-    async def append(self, partition: int, entries: Sequence[Entry], today: date) -> list[int]:
+    async def append(self, partition: int, entries: Sequence[Entry], today: date, sender: str = "local") -> list[int]:
         """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
         repeated: list[int] = []
         with _unavailable():
-            for start, keys, arguments in _append_calls(partition, entries, today):
+            for start, keys, arguments in _append_calls(partition, entries, today, sender):
                 repeated.extend(start + index for index in await self._append(keys, arguments))
         return repeated
 
@@ -368,7 +427,7 @@ def _unavailable() -> Iterator[None]:
 
 
 def _append_calls(
-    partition: int, entries: Sequence[Entry], today: date
+    partition: int, entries: Sequence[Entry], today: date, sender: str
 ) -> Iterator[tuple[int, list[str], list[str | bytes | int]]]:
     keys = [
         stream_key(partition),
@@ -378,9 +437,9 @@ def _append_calls(
     ]
     for start in range(0, len(entries), APPEND_AT_MOST):
         piece = entries[start : start + APPEND_AT_MOST]
-        contents = " ".join([f"{entry.type} {len(entry.record)}" for entry in piece])
+        contents = " ".join([f"{entry.feed} {len(entry.record)}" for entry in piece])
         digests = b"".join([entry.digest for entry in piece])
-        yield start, keys, [SEEN_FOR_S, contents, digests, b"".join([entry.record for entry in piece])]
+        yield start, keys, [SEEN_FOR_S, contents, digests, b"".join([entry.record for entry in piece]), sender]
 
 
 def _reject_calls(
@@ -389,8 +448,8 @@ def _reject_calls(
     moment = _moment(at)
     for start in range(0, len(rejections), APPEND_AT_MOST):
         arguments: list[str | bytes | int] = [kept]
-        for reason, field, source, id, body, door in rejections[start : start + APPEND_AT_MOST]:
-            arguments.extend((reason, field, source, id, body[:KEEP_BODY_BYTES], door, moment))
+        for rejection in rejections[start : start + APPEND_AT_MOST]:
+            arguments.extend((*rejection._replace(body=rejection.body[:KEEP_BODY_BYTES]), moment))
         yield [REJECTED_KEY, REJECTED_TALLY_KEY], arguments
 
 
@@ -427,12 +486,11 @@ def _read_messages(reply: Any) -> list[Message]:
 
 def _read_message(partition: int, stream_id: bytes, fields: Sequence[bytes]) -> Message:
     match fields:
-        case [b"type", type, b"record", record]:
+        case [b"record", record]:
             pass
         case _:  # what is no message of ours must reach the reader too, or it blocks the stream for ever
-            values = dict(zip(fields[::2], fields[1::2], strict=True))
-            type, record = values.get(b"type", b""), values.get(b"record", b"")
-    return Message(partition, stream_id.decode(), type.decode(errors="replace"), record)
+            record = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"record", b"")
+    return Message(partition, stream_id.decode(), record)
 
 
 def _read_state(info: Mapping[str, Any]) -> PartitionState:

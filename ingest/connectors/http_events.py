@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ingest.connectors import Parsed, Refusal
+from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.events import read_events, refuse
 from ingest.reception import FieldError, Reception
 
@@ -15,18 +15,19 @@ ONE: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 LINES: Final = "application/x-ndjson"
 CONTENT_TYPES: Final = (ONE, BATCH, LINES)
+ALONE: Final = ONE
 
 _batch_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _json_decoder = msgspec.json.Decoder()
 
 
-def parse(body: bytes, content_type: str, reception: Reception, received_at: datetime) -> Parsed:
-    """Return the events of a body; `content_type` is one of `CONTENT_TYPES`, without parameters."""
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    if content_type == BATCH:
-        return _parse_batch(body, reception, received_at)
-    bodies = [body] if content_type == ONE else [line for line in body.split(b"\n") if line.strip()]
-    items = read_events(bodies, reception, received_at)
+def parse(delivery: Delivery, reception: Reception) -> Parsed:
+    """Return the events of a body of one of `CONTENT_TYPES`."""
+    body = delivery.body.removeprefix(b"\xef\xbb\xbf")
+    if delivery.content_type == BATCH:
+        return _parse_batch(body, reception, delivery.received_at)
+    bodies = [body] if delivery.content_type == ONE else [line for line in body.split(b"\n") if line.strip()]
+    items = read_events(bodies, reception, delivery.received_at)
     # A bad line is one lost event; a body without any JSON is something else altogether.
     if all(isinstance(item, Refusal) for item in items) and all(map(_find_fault, bodies)):
         return Parsed([], _find_fault(body) or "not JSON: the body is empty")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingest.connectors
-from ingest.connectors import Parsed, Refusal
+from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.pipeline import Connector, as_connector
 from ingest.reception import Reception
 from ingest.records import decode_record, encode_record
@@ -43,6 +43,16 @@ def list_bodies(name: str) -> list[dict[str, Any]]:
     return bodies
 
 
+def deliver(fixture: dict[str, Any], body: bytes) -> Delivery:
+    return Delivery(
+        body=body,
+        received_at=NOW,
+        content_type=fixture["content_type"],
+        headers=fixture.get("headers", {}),
+        topic=fixture.get("topic", ""),
+    )
+
+
 def check(parsed: Parsed) -> None:
     """Hold a door's answer to what the pipeline relies on."""
     assert isinstance(parsed, Parsed)
@@ -64,6 +74,7 @@ def test_a_door_has_the_names_of_the_contract(name: str) -> None:
     door = load(name)
     assert name == door.NAME
     assert door.CONTENT_TYPES
+    assert door.ALONE in door.CONTENT_TYPES
     assert all(text == text.strip().lower() and ";" not in text for text in door.CONTENT_TYPES)
 
 
@@ -91,10 +102,22 @@ def test_every_content_type_has_a_fixture(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "body"), [(name, body) for name in NAMES for body in list_bodies(name)])
 def test_fixtures_parse(name: str, body: dict[str, Any]) -> None:
-    parsed = load(name).parse((FIXTURES / name / body["file"]).read_bytes(), body["content_type"], RECEPTION, NOW)
+    parsed = load(name).parse(deliver(body, (FIXTURES / name / body["file"]).read_bytes()), RECEPTION)
     check(parsed)
     refusals = [item for item in parsed.items if isinstance(item, Refusal)]
     assert (len(parsed.items) - len(refusals), len(refusals)) == (body["records"], body["refusals"]), refusals
+
+
+@pytest.mark.parametrize(("name", "body"), [(name, body) for name in NAMES for body in list_bodies(name)])
+def test_a_refused_event_by_itself_is_refused_for_the_same_reason(name: str, body: dict[str, Any]) -> None:
+    door = load(name)
+    parsed = door.parse(deliver(body, (FIXTURES / name / body["file"]).read_bytes()), RECEPTION)
+    for item in parsed.items:
+        if isinstance(item, Refusal):
+            alone = door.parse(deliver({**body, "content_type": door.ALONE, "headers": {}}, item.body), RECEPTION)
+            assert [other.reason for other in alone.items if isinstance(other, Refusal)] == [item.reason] or (
+                not alone.items and alone.unreadable
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,8 +125,9 @@ def test_fixtures_parse(name: str, body: dict[str, Any]) -> None:
 @settings(deadline=None)
 def test_no_bytes_make_a_door_raise(name: str, data: st.DataObject) -> None:
     door = load(name)
+    fixture = data.draw(st.sampled_from(list_bodies(name)))
     body = data.draw(st.binary() | st.text().map(str.encode))
-    check(door.parse(body, data.draw(st.sampled_from(door.CONTENT_TYPES)), RECEPTION, NOW))
+    check(door.parse(deliver(fixture, body), RECEPTION))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,7 +140,7 @@ def test_a_damaged_body_does_not_either(name: str, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(body)))
         body[start : start + data.draw(st.integers(0, 12))] = data.draw(st.binary(max_size=6))
-    check(door.parse(bytes(body), fixture["content_type"], RECEPTION, NOW))
+    check(door.parse(deliver(fixture, bytes(body)), RECEPTION))
 
 
 ODD = st.one_of(
@@ -151,4 +175,4 @@ def test_odd_values_anywhere_do_not_either(name: str, data: st.DataObject) -> No
             break
         node = node[key]
     node[key] = data.draw(ODD)
-    check(door.parse(msgspec.json.encode(tree), fixture["content_type"], RECEPTION, NOW))
+    check(door.parse(deliver(fixture, msgspec.json.encode(tree)), RECEPTION))

@@ -10,7 +10,7 @@ from typing import Any
 
 from dashboard.live import Hub
 from dashboard.viewers import LiveResponse
-from ingest.records import AnyRecord, encode_record
+from ingest.records import AnyRecord, encode_record, name_feed
 from ingest.stream import AsyncStreams, Entry, choose_partition, connect_async, digest_event
 
 PARTITIONS = 4
@@ -111,7 +111,7 @@ async def posting(redis_url: str) -> AsyncIterator[Callable[..., Any]]:
         for record in records:
             code = getattr(record, "cell_code", None)
             key = code[:9] if code else getattr(record, "case_id", record.id)
-            entry = Entry(digest_event(record.source, record.id), type(record).__name__, encode_record(record))
+            entry = Entry(digest_event(record.source, record.id), name_feed(record), encode_record(record))
             await streams.append(choose_partition(key, PARTITIONS), [entry], record.received_at.date())
 
     try:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingest.connectors import Refusal
-from ingest.connectors.http_events import BATCH, LINES, ONE, parse
+from ingest.connectors import Delivery, Parsed, Refusal, http_events
+from ingest.connectors.http_events import BATCH, LINES, ONE
 from ingest.events import LARGEST_EVENT_BYTES
 from ingest.reception import Reception
 from ingest.records import (
@@ -58,8 +58,12 @@ def event(kind: str, *, envelope: dict[str, Any] | None = None, **changes: Any) 
     return {name: value for name, value in given.items() if value is not ...}
 
 
+def parse(body: bytes, content_type: str, reception: Reception = RECEPTION) -> Parsed:
+    return http_events.parse(Delivery(body=body, content_type=content_type, received_at=NOW), reception)
+
+
 def read(given: object) -> AnyRecord | Refusal:
-    (item,) = parse(json.dumps(given).encode(), ONE, RECEPTION, NOW).items
+    (item,) = parse(json.dumps(given).encode(), ONE).items
     return item
 
 
@@ -245,7 +249,7 @@ def test_reasons_are_for_people() -> None:
 
 def test_a_pack_without_categories_takes_every_class() -> None:
     reception = replace(RECEPTION, categories=frozenset())
-    parsed = parse(json.dumps(event("case.reported", category="X9")).encode(), ONE, reception, NOW)
+    parsed = parse(json.dumps(event("case.reported", category="X9")).encode(), ONE, reception)
     assert isinstance(parsed.items[0], CaseReported)
 
 
@@ -261,7 +265,7 @@ def test_foreign_coordinates_become_wgs84() -> None:
     body = json.dumps(
         [event("case.reported", lon=wgs84[0], lat=wgs84[1], crs=crs) for crs in ("wgs84", "cgcs2000", "gcj02", "bd09")]
     )
-    items = parse(body.encode(), BATCH, RECEPTION, NOW).items
+    items = parse(body.encode(), BATCH).items
     places = [(item.lon, item.lat) for item in items if isinstance(item, CaseReported)]
     assert places[0] == places[1] == wgs84
     for lon, lat in places[2:]:
@@ -279,11 +283,11 @@ def test_a_cell_code_is_not_shifted() -> None:
 
 def test_a_batch_and_lines_keep_order_and_bytes() -> None:
     good, bad = event("worker.located"), event("worker.located", at=7)
-    batch = parse(json.dumps([good, bad, 5, good]).encode(), BATCH, RECEPTION, NOW)
+    batch = parse(json.dumps([good, bad, 5, good]).encode(), BATCH)
     assert [isinstance(item, Refusal) for item in batch.items] == [False, True, True, False]
     assert [item.body for item in batch.items if isinstance(item, Refusal)] == [json.dumps(bad).encode(), b"5"]
     text = "\n".join([json.dumps(good), "", "{oops", json.dumps(bad) + "\r", "  "])
-    lines = parse(b"\xef\xbb\xbf" + text.encode(), LINES, RECEPTION, NOW)
+    lines = parse(b"\xef\xbb\xbf" + text.encode(), LINES)
     assert [isinstance(item, Refusal) for item in lines.items] == [False, True, True]
     assert [item.field for item in lines.items if isinstance(item, Refusal)] == ["event", "data.at"]
 
@@ -291,21 +295,21 @@ def test_a_batch_and_lines_keep_order_and_bytes() -> None:
 @pytest.mark.parametrize("content_type", [ONE, BATCH, LINES])
 @pytest.mark.parametrize("body", [b"", b" ", b"<xml/>", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_a_body_that_is_no_json_is_unreadable(body: bytes, content_type: str) -> None:
-    parsed = parse(body, content_type, RECEPTION, NOW)
+    parsed = parse(body, content_type)
     assert parsed.items == []
     assert parsed.unreadable
 
 
 @pytest.mark.parametrize(("body", "content_type"), [(b"[]", ONE), (b"{}", BATCH), (b"7", ONE), (b"null\n7", LINES)])
 def test_json_of_another_shape_is_refused_and_kept(body: bytes, content_type: str) -> None:
-    parsed = parse(body, content_type, RECEPTION, NOW)
+    parsed = parse(body, content_type)
     assert parsed.unreadable is None
     assert all(isinstance(item, Refusal) for item in parsed.items)
     assert b"\n".join(item.body for item in parsed.items if isinstance(item, Refusal)) == body
 
 
 def test_an_empty_batch_is_a_batch() -> None:
-    assert parse(b"[]", BATCH, RECEPTION, NOW) == ([], None)
+    assert parse(b"[]", BATCH) == ([], None)
 
 
 def test_a_nul_is_refused_before_a_database_chokes_on_it() -> None:

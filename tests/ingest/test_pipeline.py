@@ -9,7 +9,7 @@ from zlib import crc32
 import pytest
 
 from geo.county import County
-from ingest.connectors import http_events
+from ingest.connectors import Delivery, http_events
 from ingest.pipeline import Answer, Preparation, UnreadableBody, as_connector, stream_batch
 from ingest.placing import find_partition
 from ingest.records import AlarmAcked, AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated, decode_record
@@ -38,7 +38,7 @@ def centre(county: County, position: int) -> tuple[float, float]:
 
 def prepare(preparation: Preparation, *events: dict[str, Any]) -> list[AnyRecord]:
     body = json.dumps(events).encode()
-    return preparation.prepare(DOOR, body, http_events.BATCH, NOW).records
+    return preparation.prepare(DOOR, Delivery(body=body, content_type=http_events.BATCH, received_at=NOW)).records
 
 
 def test_points_find_their_cells_and_cells_their_points(preparation: Preparation, county: County) -> None:
@@ -108,8 +108,8 @@ def test_a_batch_is_streamed_and_answered(preparation: Preparation, county: Coun
     async def send() -> tuple[list[Answer], list[bytes], dict[bytes, bytes]]:
         client = connect_async(redis_url)
         streams = AsyncStreams(client, PARTITIONS)
-        batch = preparation.prepare(DOOR, body, http_events.LINES, NOW)
-        answers = [await stream_batch(streams, batch, DOOR.NAME, NOW) for _ in range(2)]
+        batch = preparation.prepare(DOOR, Delivery(body=body, content_type=http_events.LINES, received_at=NOW))
+        answers = [await stream_batch(streams, batch, NOW) for _ in range(2)]
         messages = await streams.read_after(dict.fromkeys(range(PARTITIONS), START), 10, 1_000)
         rejected = await client.xrange(REJECTED_KEY)
         tallies = await streams.read_tallies()
@@ -131,4 +131,4 @@ def test_a_batch_is_streamed_and_answered(preparation: Preparation, county: Coun
 
 def test_what_is_no_json_is_nothing(preparation: Preparation) -> None:
     with pytest.raises(UnreadableBody, match="not JSON"):
-        preparation.prepare(DOOR, b"<xml/>", http_events.ONE, NOW)
+        preparation.prepare(DOOR, Delivery(body=b"<xml/>", content_type=http_events.ONE, received_at=NOW))

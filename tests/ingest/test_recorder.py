@@ -55,7 +55,7 @@ def send(streams: Streams, *records: AnyRecord, partition: int = 0) -> None:
 
 
 def send_broken(streams: Streams, id: str, body: bytes, partition: int = 0) -> None:
-    streams.append(partition, [Entry(digest_event("broken", id), "iot.observed", body)], TODAY)
+    streams.append(partition, [Entry(digest_event("broken", id), "waste", body)], TODAY)
 
 
 def read_stream(streams: Streams, key: str) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -37,7 +38,7 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
 
 def make_entries(*ids: str) -> list[Entry]:
-    return [Entry(digest_event("test", id), "worker.located", f'{{"id":"{id}"}}'.encode()) for id in ids]
+    return [Entry(digest_event("test", id), "workers", f'{{"id":"{id}"}}'.encode()) for id in ids]
 
 
 def make_rejection(body: bytes = b"{}") -> Rejection:
@@ -51,6 +52,10 @@ def streams(redis_url: str) -> Iterator[Streams]:
     client.close()
 
 
+def total(tallies: Tallies) -> Tallies:
+    return replace(tallies, by_feed={})
+
+
 def last_id(streams: Streams, partition: int = 0) -> str:
     return streams.describe(partition).last_id
 
@@ -59,7 +64,7 @@ def fill(streams: Streams, count: int, partition: int = 0) -> list[str]:
     """Add messages one millisecond apart, long ago, and return their ids."""
     ids = [f"{1_700_000_000_000 + number}-0" for number in range(count)]
     for id in ids:
-        streams.client.xadd(f"events:{{{partition}}}", {"type": "t", "record": "{}"}, id=id)
+        streams.client.xadd(f"events:{{{partition}}}", {"record": "{}"}, id=id)
     return ids
 
 
@@ -67,7 +72,7 @@ def test_a_batch_is_read_back_in_order(streams: Streams) -> None:
     assert streams.append(2, make_entries("a", "b", "c"), TODAY) == []
     messages = streams.read_after(dict.fromkeys(range(4), START), block_ms=10, count=100)
     assert [message.record for message in messages] == [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}']
-    assert {(message.partition, message.type) for message in messages} == {(2, "worker.located")}
+    assert {message.partition for message in messages} == {2}
     assert streams.read_after({2: messages[1].stream_id}, block_ms=10, count=100) == messages[2:]
 
 
@@ -90,16 +95,41 @@ def test_a_repeat_is_known_today_and_tomorrow(streams: Streams, days: int, known
 
 def test_a_repeat_inside_a_batch_is_known_too(streams: Streams) -> None:
     assert streams.append(0, make_entries("a", "a", "b", "a"), TODAY) == [1, 3]
-    assert streams.read_tallies() == Tallies(received=4, accepted=2, duplicate=2, rejected=0)
+    assert total(streams.read_tallies()) == Tallies(received=4, accepted=2, duplicate=2, rejected=0)
 
 
-def test_every_entry_keeps_its_own_type_and_bytes(streams: Streams) -> None:
+def test_counters_are_kept_by_sender_and_feed_too(streams: Streams) -> None:
+    entries = make_entries("a", "b", "a")
+    streams.append(0, entries, TODAY, "waste-co")
+    streams.append(1, [Entry(digest_event("test", "c"), "waste", b"{}")], TODAY, "waste-co")
+    streams.append(0, make_entries("b"), TODAY)
+    streams.reject([make_rejection(), make_rejection()._replace(sender="waste-co", feed="waste")], NOW)
+    by_feed = streams.read_tallies().by_feed
+    counts = {owner: (of.received, of.accepted, of.duplicate, of.rejected) for owner, of in by_feed.items()}
+    assert (
+        counts
+        == {
+            owner: (tally.received, tally.accepted, tally.duplicate, tally.rejected) for owner, tally in by_feed.items()
+        }
+        == {
+            ("waste-co", "workers"): (3, 2, 1, 0),
+            ("waste-co", "waste"): (2, 1, 0, 1),
+            ("local", "workers"): (1, 0, 1, 0),
+            ("local", ""): (1, 0, 0, 1),
+        }
+    )
+    assert by_feed["local", "workers"].heard_at is None
+    heard_at = by_feed["waste-co", "waste"].heard_at
+    assert heard_at is not None and abs(heard_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_every_entry_keeps_its_own_bytes(streams: Streams) -> None:
     given = [("x", b""), ("case.reported", "桥\0\n".encode()), ("x", b"again"), ("iot.observed", b"\xff 7 \r\n9")]
     digests = [digest_event("test", id) for id in ("0", "1", "0", "3")]
-    entries = [Entry(digest, type, record) for digest, (type, record) in zip(digests, given, strict=True)]
+    entries = [Entry(digest, feed, record) for digest, (feed, record) in zip(digests, given, strict=True)]
     assert streams.append(0, entries, TODAY) == [2]
     found = streams.read_after({0: START}, block_ms=10, count=10)
-    assert [(message.type, message.record) for message in found] == [given[0], given[1], given[3]]
+    assert [message.record for message in found] == [given[0][1], given[1][1], given[3][1]]
 
 
 def test_a_batch_longer_than_one_call_keeps_its_indexes(streams: Streams) -> None:
@@ -129,10 +159,14 @@ def test_rejections_keep_reason_and_bytes(streams: Streams) -> None:
         b"id": b"7",
         b"body": b"\xff\x00",
         b"door": b"http_events",
+        b"sender": b"local",
+        b"feed": b"",
+        b"content_type": b"",
+        b"topic": b"",
         b"at": b"2026-11-22T08:00:00.000+00:00",
     }
     assert len(second[b"body"]) == KEEP_BODY_BYTES
-    assert streams.read_tallies() == Tallies(received=2, accepted=0, duplicate=0, rejected=2)
+    assert total(streams.read_tallies()) == Tallies(received=2, accepted=0, duplicate=0, rejected=2)
 
 
 def test_rejections_are_capped_but_counted(streams: Streams) -> None:
@@ -160,7 +194,9 @@ def test_counters_add_up_while_many_write_the_same(redis_url: str) -> None:
         await client.aclose()
         return tallies
 
-    assert asyncio.run(write()) == Tallies(received=8 * 310, accepted=2 * 210, duplicate=8 * 300 - 420, rejected=80)
+    assert total(asyncio.run(write())) == Tallies(
+        received=8 * 310, accepted=2 * 210, duplicate=8 * 300 - 420, rejected=80
+    )
 
 
 def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:
