@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ingest.arrivals import Arrival
 from ingest.case_rows import write_cases
+from ingest.feed_rows import write_feeds
 from ingest.reading_rows import write_readings
 from ingest.records import CaseActed, CaseReported, Reading
 from ingest.settings import SettingError, Settings
@@ -135,7 +136,10 @@ def write_batch(
     write_alarms(connection, others)
     # Workers and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
     unlisted = [arrival for arrival in others if not isinstance(arrival.record, CaseReported | CaseActed)]
-    _count(connection, batch, repeated, unlisted, before)
+    counted, late = _sort_out(batch, repeated, unlisted, before)
+    write_feeds(connection, counted, late, at)
+    refused = sum(not before[message.partition].may_repeat(message.stream_id) for message in batch.refused)
+    add_to_counters(connection, {"recorded": len(counted), "late_duplicate": len(late), "refused": refused})
     return after
 
 
@@ -157,22 +161,16 @@ def add_to_counters(connection: Connection, counts: Mapping[str, int]) -> None:
     execute_rows(connection, ADD_TO_COUNTER, [(name, counts[name]) for name in sorted(counts) if counts[name]])
 
 
-def _count(
-    connection: Connection,
-    batch: Batch,
-    repeated: Sequence[Arrival],
-    unlisted: Sequence[Arrival],
-    before: Mapping[int, Watermark],
-) -> None:
-    def is_new(message: Arrival | Message) -> bool:
-        return not before[message.partition].may_repeat(message.stream_id)
-
-    counts = {
-        "recorded": len(batch.arrivals) - len(repeated) - sum(not is_new(arrival) for arrival in unlisted),
-        "late_duplicate": sum(map(is_new, repeated)),
-        "refused": sum(map(is_new, batch.refused)),
-    }
-    add_to_counters(connection, counts)
+def _sort_out(
+    batch: Batch, repeated: Sequence[Arrival], unlisted: Sequence[Arrival], before: Mapping[int, Watermark]
+) -> tuple[Sequence[Arrival], Sequence[Arrival]]:
+    """Return the arrivals that count as recorded, and those that count as late duplicates."""
+    seen_before = [arrival for arrival in unlisted if before[arrival.partition].may_repeat(arrival.stream_id)]
+    if not repeated and not seen_before:  # nearly always
+        return batch.arrivals, ()
+    aside = {id(arrival) for arrival in (*repeated, *seen_before)}
+    late = [arrival for arrival in repeated if not before[arrival.partition].may_repeat(arrival.stream_id)]
+    return [arrival for arrival in batch.arrivals if id(arrival) not in aside], late
 
 
 def _move_watermarks(connection: Connection, before: Mapping[int, Watermark], after: Mapping[int, Watermark]) -> None:

@@ -91,6 +91,11 @@ for i = 0, count - 1 do
   end
   local owner = fields[16] .. ' ' .. fields[14]
   refused[owner] = (refused[owner] or 0) + 1
+  local why = owner .. ' ' .. fields[4]
+  if redis.call('HEXISTS', KEYS[3], why) == 1 or redis.call('HLEN', KEYS[3]) < 4000 then
+    redis.call('HINCRBY', KEYS[3], why, 1)
+    redis.call('HSET', KEYS[3], 'last ' .. why, fields[22] .. ' ' .. fields[2])
+  end
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(fields))
 end
 redis.call('HINCRBY', KEYS[2], 'received', count)
@@ -103,6 +108,7 @@ return count
 
 REJECTED_KEY = "events:rejected"
 REJECTED_TALLY_KEY = "tally:{events:rejected}"  # the tag is the other key's whole name: both are in one hash slot
+REASONS_KEY = "reasons:{events:rejected}"
 
 
 class StreamUnavailable(RuntimeError):  # noqa: N818 - it says what is the case, for senders to read
@@ -169,6 +175,17 @@ class FeedTally:
     def received(self) -> int:
         """How many came: every one is accepted, duplicate or rejected."""
         return self.accepted + self.duplicate + self.rejected
+
+
+class Reason(NamedTuple):
+    """Why events of one sender's feed were refused: how many for this field, the latest sentence and its time."""
+
+    sender: str
+    feed: str
+    field: str
+    count: int
+    example: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -400,10 +417,25 @@ class AsyncStreams:
             except redis.ResponseError as error:
                 return _absent_state(error)
 
+    async def read_reasons(self) -> list[Reason]:
+        """Return why events were refused, the most frequent reason first."""
+        with _unavailable():
+            return _read_reasons(await self.client.hgetall(REASONS_KEY))
+
     async def read_tallies(self) -> Tallies:
         """Return the counters; each partition's add up at every moment, so the sums do."""
         with _unavailable():
             return Tallies.add_up([await self.client.hgetall(key) for key in _tally_keys(self.partitions)])
+
+
+def _read_reasons(hash: Mapping[bytes, bytes]) -> list[Reason]:
+    reasons = []
+    for name, count in hash.items():
+        if not name.startswith(b"last "):
+            sender, feed, field = name.decode(errors="replace").split(" ", 2)
+            at, _, example = hash[b"last " + name].decode(errors="replace").partition(" ")
+            reasons.append(Reason(sender, feed, field, int(count), example, datetime.fromisoformat(at)))
+    return sorted(reasons, key=lambda reason: -reason.count)
 
 
 def _connection_settings(timeout_s: float) -> dict[str, Any]:
@@ -450,7 +482,7 @@ def _reject_calls(
         arguments: list[str | bytes | int] = [kept]
         for rejection in rejections[start : start + APPEND_AT_MOST]:
             arguments.extend((*rejection._replace(body=rejection.body[:KEEP_BODY_BYTES]), moment))
-        yield [REJECTED_KEY, REJECTED_TALLY_KEY], arguments
+        yield [REJECTED_KEY, REJECTED_TALLY_KEY, REASONS_KEY], arguments
 
 
 def _moment(at: datetime) -> str:

@@ -217,6 +217,31 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# What each sender's feeds brought, by the minute in which it came; lags are from observed to recorded.
+feed_minutes = Table(
+    "feed_minutes",
+    metadata,
+    Column("minute_at", BigInteger, primary_key=True, autoincrement=False),
+    Column("sender", Text, primary_key=True),
+    Column("feed", Text, primary_key=True),
+    Column("recorded", BigInteger, nullable=False),
+    Column("lag_counted", BigInteger, nullable=False),
+    Column("lag_total_ms", BigInteger, nullable=False),
+    Column("lag_highest_ms", BigInteger, nullable=False),
+)
+
+# The same since the beginning; what came newest, and the newest moment that it tells of.
+feed_totals = Table(
+    "feed_totals",
+    metadata,
+    Column("sender", Text, primary_key=True),
+    Column("feed", Text, primary_key=True),
+    Column("recorded", BigInteger, nullable=False),
+    Column("late_duplicate", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("observed_at", BigInteger, nullable=False),
+)
+
 # The recorder's sign of life: when it last looked, and how far it was behind then.
 heartbeats = Table(
     "heartbeats",

@@ -21,6 +21,7 @@ from ingest.stream import (
     AsyncStreams,
     Entry,
     Message,
+    Reason,
     Rejection,
     StreamGap,
     Streams,
@@ -121,6 +122,22 @@ def test_counters_are_kept_by_sender_and_feed_too(streams: Streams) -> None:
     assert by_feed["local", "workers"].heard_at is None
     heard_at = by_feed["waste-co", "waste"].heard_at
     assert heard_at is not None and abs(heard_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_reasons_are_counted_by_field_with_the_latest_as_example(redis_url: str) -> None:
+    async def ask() -> list[Reason]:
+        client = connect_async(redis_url)
+        streams = AsyncStreams(client, 4)
+        other = make_rejection()._replace(field="data.a b", reason="data.a b: 坏", sender="waste-co", feed="waste")
+        await streams.reject([make_rejection(), other, make_rejection()._replace(reason="data.lon: later")], NOW)
+        reasons = await streams.read_reasons()
+        await client.aclose()
+        return reasons
+
+    assert asyncio.run(ask()) == [
+        Reason("local", "", "data.lon", 2, "data.lon: later", NOW),
+        Reason("waste-co", "waste", "data.a b", 1, "data.a b: 坏", NOW),
+    ]
 
 
 def test_every_entry_keeps_its_own_bytes(streams: Streams) -> None:
