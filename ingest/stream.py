@@ -177,7 +177,8 @@ class FeedTally:
         return self.accepted + self.duplicate + self.rejected
 
 
-class Reason(NamedTuple):
+@dataclass(frozen=True)
+class Reason:
     """Why events of one sender's feed were refused: how many for this field, the latest sentence and its time."""
 
     sender: str
@@ -428,11 +429,11 @@ class AsyncStreams:
             return Tallies.add_up([await self.client.hgetall(key) for key in _tally_keys(self.partitions)])
 
 
-def _read_reasons(hash: Mapping[bytes, bytes]) -> list[Reason]:
+def _read_reasons(hash: Mapping[Any, Any]) -> list[Reason]:
     reasons = []
     for name, count in hash.items():
         if not name.startswith(b"last "):
-            sender, feed, field = name.decode(errors="replace").split(" ", 2)
+            feed, sender, field = name.decode(errors="replace").split(" ", 2)
             at, _, example = hash[b"last " + name].decode(errors="replace").partition(" ")
             reasons.append(Reason(sender, feed, field, int(count), example, datetime.fromisoformat(at)))
     return sorted(reasons, key=lambda reason: -reason.count)
