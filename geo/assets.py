@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Set
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ def read_assets(path: Path, lookup: CellLookup, codes: list[str], other_kinds: S
     """Return the assets indexed by `asset_id`, each placed in its cell (`cell_code`; None outside).
 
     Extra columns stay text, "" where empty; `capacity_l` and `free_flow_kmh` are numbers, NaN where empty.
+    `former_ids` lists, parted by spaces, what an asset was called before: no other's name, present or former.
     `other_kinds` are the kinds allowed besides the known ones. No file gives an empty table. Raises `PackError`.
     """
     table = _read_csv(path) if path.exists() else pandas.DataFrame({key: [] for key in _NEEDED}, dtype=str)
@@ -37,6 +39,13 @@ def read_assets(path: Path, lookup: CellLookup, codes: list[str], other_kinds: S
     cell_codes = [None if position == OUTSIDE else codes[position] for position in positions]
     table["cell_code"] = pandas.Series(cell_codes, index=table.index, dtype=object)
     return table.set_index("asset_id")
+
+
+def list_former_ids(assets: pandas.DataFrame) -> dict[str, str]:
+    """Return the present id of an asset by each id that it had before."""
+    if "former_ids" not in assets:
+        return {}
+    return {former: str(id) for id, names in assets["former_ids"].items() for former in str(names).split()}
 
 
 def _read_csv(path: Path) -> pandas.DataFrame:
@@ -69,6 +78,10 @@ def _check_assets(file: str, table: pandas.DataFrame, other_kinds: Set[str]) -> 
     for column, limit in (("lon", 180), ("lat", 90)):
         outside = ~table[column].between(-limit, limit).to_numpy(bool)
         _refuse(file, table, column, outside, f"must be from -{limit} to {limit}")
+    if "former_ids" in table:
+        claimed = Counter([*identifiers, *(id for names in table["former_ids"] for id in names.split())])
+        taken = [any(claimed[id] > 1 for id in names.split()) for names in table["former_ids"]]
+        _refuse(file, table, "former_ids", numpy.array(taken, dtype=bool), "names an asset that is there already")
     if "road_class" in table:
         wrong = (table["kind"] == "detector") & ~table["road_class"].isin(ROAD_CLASSES)
         _refuse(file, table, "road_class", wrong.to_numpy(bool), f"is none of {', '.join(ROAD_CLASSES)}")

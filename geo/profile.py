@@ -13,6 +13,8 @@ from geo.pack import Name, PackError
 FILE: Final = "county.toml"
 ROAD_CLASSES: Final = ("expressway", "arterial", "branch")
 SHAPES: Final = ("point", "cell", "metric", "register")
+LISTS: Final = ("singlevaluelist", "multivaluelist")
+DATATYPES: Final = ("string", "number", "datetime", "text", *LISTS)
 
 ClockAnchor = Literal["system", "data"]
 
@@ -20,16 +22,19 @@ _log = logging.getLogger(__name__)
 
 _KNOWN_KEYS: Final = {
     "": {"code", "time_zone", "fictional", "name", "clock", "heat", "calendar", "categories", "units",
-         "thresholds", "feeds"},
+         "thresholds", "feeds", "datastreams", "measure_names"},
     "name": {"zh", "en"},
     "clock": {"anchor"},
     "heat": {"window_hours"},
     "calendar": {"working_days", "working_hours", "holidays", "extra_working_days"},
     "categories": {"code", "zh", "en", "group_zh", "group_en", "platform", "limit_hours",
-                   "limit_source", "source", "verified"},
+                   "limit_source", "source", "verified", "attributes"},
+    "attributes": {"code", "zh", "en", "datatype", "required", "values"},
+    "values": {"key", "zh", "en"},
     "units": {"code", "zh", "en", "platform"},
     "thresholds": {"bin_full_ratio", "road_speed_kmh", "free_flow_kmh"},
     "feeds": {"key", "zh", "en", "stale_after_s", "unit", "shape", "thresholds"},
+    "datastreams": {"id", "feed", "asset_id", "attribute", "scale", "unit"},
 }  # fmt: skip
 
 _BUILT_IN_FEEDS: Final = {
@@ -39,7 +44,22 @@ _BUILT_IN_FEEDS: Final = {
     "air": ("空气质量", "Air quality", 7200, "µg/m³"),
     "water": ("水质", "Water quality", 21600, "mg/L"),
     "workers": ("网格员", "Grid workers", 900, None),
+    "alerts": ("预警", "Warnings", 30 * 86400, None),  # weeks without a warning are no fault
 }
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One more thing that a report may say, or must where `required`; `name` is the question put to people.
+
+    `datatype` is one of Open311's (`DATATYPES`); `values` are the names of what may be chosen, by key.
+    """
+
+    code: str
+    name: Name
+    datatype: str
+    required: bool
+    values: Mapping[str, Name]
 
 
 @dataclass(frozen=True)
@@ -47,7 +67,8 @@ class Category:
     """One class of case: a 4-digit class of events or a dispute class (`D01`…).
 
     `platform` is the name of the platform that gets it; `limit_hours` is None where no limit is known, and
-    comes from `limit_source`; `verified` says whether `source` was seen to give this code and name.
+    comes from `limit_source`; `verified` says whether `source` was seen to give this code and name;
+    `attributes` are what a report of it is asked besides what every report is.
     """
 
     code: str
@@ -59,6 +80,7 @@ class Category:
     source: str
     verified: bool
     limit_source: str = ""
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +108,21 @@ class Feed:
     declared: bool
     shape: str = "point"
     thresholds: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Datastream:
+    """What a SensorThings datastream observes: one attribute of one asset.
+
+    `attribute` is None for the feed's main value; a result times `scale` is in the attribute's unit.
+    """
+
+    id: str
+    feed: str
+    asset_id: str
+    attribute: str | None = None
+    scale: float = 1.0
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +163,8 @@ class Profile:
     units: Mapping[str, Unit]
     thresholds: Thresholds
     feeds: Mapping[str, Feed]
+    datastreams: Mapping[str, Datastream]
+    measure_names: Mapping[str, Mapping[str, str]]
 
 
 def parse_toml(body: bytes) -> dict[str, Any]:
@@ -142,6 +181,7 @@ def read_profile(settings: Mapping[str, Any]) -> Profile:
     """Return the typed profile; raises `PackError` naming the bad field, and only warns of unknown keys."""
     _warn_unknown(settings, "")
     clock = _read_table(settings, "clock")
+    feeds = _read_feeds(_read_rows(settings, "feeds"))
     return Profile(
         code=_read_code(settings),
         name=_read_name(_read_table(settings, "name"), "name"),
@@ -153,7 +193,9 @@ def read_profile(settings: Mapping[str, Any]) -> Profile:
         categories=_read_categories(_read_rows(settings, "categories")),
         units=_read_units(_read_rows(settings, "units")),
         thresholds=_read_thresholds(_read_table(settings, "thresholds")),
-        feeds=_read_feeds(_read_rows(settings, "feeds")),
+        feeds=feeds,
+        datastreams=_read_datastreams(_read_rows(settings, "datastreams"), feeds),
+        measure_names=_read_measure_names(_read(settings, "", "measure_names", dict, {})),
     )
 
 
@@ -229,8 +271,29 @@ def _read_categories(rows: list[Mapping[str, Any]]) -> dict[str, Category]:
             source=_read(row, where, "source", str, ""),
             verified=_read(row, where, "verified", bool, False),
             limit_source=_read(row, where, "limit_source", str, ""),
+            attributes=read_attributes(row, where),
         )
     return categories
+
+
+def read_attributes(table: Mapping[str, Any], where: str) -> tuple[Attribute, ...]:
+    """Return the `attributes` of a table, which `where` names in problems; raises `PackError`."""
+    attributes: dict[str, Attribute] = {}
+    for number, row in enumerate(_read_rows(table, "attributes", where), 1):
+        place = f"{_join(where, 'attributes')}[{number}]"
+        code = _read_key(row, place, "code", attributes)
+        datatype = _read(row, place, "datatype", str, "string")
+        if datatype not in DATATYPES:
+            raise PackError(f"{FILE}: {place}.datatype must be one of {', '.join(DATATYPES)}, not {datatype!r}")
+        values = {
+            _read(value, f"{place}.values", "key", str): _read_name(value, f"{place}.values")
+            for value in _read_rows(row, "values", place)
+        }
+        if bool(values) != (datatype in LISTS):
+            raise PackError(f"{FILE}: {place}.values: a list must have some, anything else none")
+        required = _read(row, place, "required", bool, False)
+        attributes[code] = Attribute(code, _read_name(row, place), datatype, required, values)
+    return tuple(attributes.values())
 
 
 def _read_units(rows: list[Mapping[str, Any]]) -> dict[str, Unit]:
@@ -303,6 +366,33 @@ def _read_feed(row: Mapping[str, Any], where: str, key: str, known: Feed | None)
     )
 
 
+def _read_datastreams(rows: list[Mapping[str, Any]], feeds: Mapping[str, Feed]) -> dict[str, Datastream]:
+    datastreams: dict[str, Datastream] = {}
+    for number, row in enumerate(rows, 1):
+        where = f"datastreams[{number}]"
+        id = _read_key(row, where, "id", datastreams)
+        feed = _read(row, where, "feed", str)
+        if feed not in feeds or feed in ("cases", "workers"):
+            raise PackError(f"{FILE}: {where}.feed must be a feed of readings, not {feed!r}")
+        datastreams[id] = Datastream(
+            id=id,
+            feed=feed,
+            asset_id=_read(row, where, "asset_id", str),
+            attribute=_read(row, where, "attribute", str, "") or None,
+            scale=_read_positive(row, where, "scale", 1),
+            unit=_read(row, where, "unit", str, "") or None,
+        )
+    return datastreams
+
+
+def _read_measure_names(table: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    names: dict[str, dict[str, str]] = {}
+    for kind in table:
+        given = _read(table, "measure_names", kind, dict)
+        names[kind] = {name: _read(given, f"measure_names.{kind}", name, str) for name in given}
+    return names
+
+
 def _read_name(table: Mapping[str, Any], where: str) -> Name:
     zh = _read(table, where, "zh", str)
     return Name(zh, _read(table, where, "en", str, zh))
@@ -323,11 +413,11 @@ def _read_table(settings: Mapping[str, Any], key: str) -> dict[str, Any]:
     return table
 
 
-def _read_rows(settings: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    rows = _read(settings, "", key, list, [])
+def _read_rows(settings: Mapping[str, Any], key: str, where: str = "") -> list[Mapping[str, Any]]:
+    rows = _read(settings, where, key, list, [])
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise PackError(f"{FILE}: {key}[{number}] must be a table, not {row!r}")
+            raise PackError(f"{FILE}: {_join(where, key)}[{number}] must be a table, not {row!r}")
         _warn_unknown(row, key)
     return list(rows)
 

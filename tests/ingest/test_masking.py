@@ -1,6 +1,6 @@
 import pytest
 
-from dashboard.masking import mask_name, mask_phone, mask_text
+from ingest.masking import mask_name, mask_phone, mask_text
 
 
 @pytest.mark.parametrize(
