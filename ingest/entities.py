@@ -11,15 +11,18 @@ Source of names and units: smart-data-models, dataModel.WasteManagement, .Transp
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import shapely
 
-from ingest.reception import FieldError, Point, Reception, check_tree
+from ingest.reception import CLOCK_TOLERANCE, FieldError, Point, Reception, check_tree
+from ingest.units import convert_unit
 
 _INFINITE: Final = float("inf")
+_SHORTEST_MOMENT: Final = len("2026-11-22T08:00:00")
 _WORD: Final = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -82,7 +85,9 @@ MODELS: Final[Mapping[str, Model]] = {
             "occupancy": _RATIO,
             **_limit("averageVehicleSpeed", 0, 250, "km/h"),
             **_limit("averageVehicleLength", 0, 100, "m"),
-            **_limit("intensity averageGapDistance averageHeadwayTime", 0),
+            **_limit("averageGapDistance", 0, unit="m"),
+            **_limit("averageHeadwayTime", 0, unit="s"),
+            **_limit("intensity", 0),
             **_limit("laneId", 1, 100),
         },
     ),
@@ -120,9 +125,10 @@ MODELS: Final[Mapping[str, Model]] = {
     ),
 }
 
-_TIMES: Final = (
-    "dateObserved",
+# Of an interval its end counts, and the published examples give that a time zone only in dateObservedTo.
+TIMES: Final = (
     "dateObservedTo",
+    "dateObserved",
     "dateObservedFrom",
     "observed_at",
     "observedAt",
@@ -131,10 +137,30 @@ _TIMES: Final = (
     "timeInstant",
     "dateModified",
 )
+DEVICE_TIME: Final = "deviceTime"
+"""The attribute that keeps the time by a device whose clock is fast; `observed_at` is then when its reading came."""
+
 _NOT_ATTRIBUTES: Final = frozenset(
-    {"id", "type", "@context", "location", "lon", "lat", "crs", "cell_code", "measurand", *_TIMES} - {"binLoggedTime"}
+    {"id", "type", "@context", "location", "lon", "lat", "crs", "cell_code", "measurand", DEVICE_TIME, *TIMES}
+    - {"binLoggedTime"}
 )
-_MILLIGRAM_FIELDS: Final = frozenset({"co"})
+
+Rule = tuple[float, float, Limits | None]
+"""Between which values a number is taken as it is, and what holds for any other; None where everything may be."""
+
+_FREE: Final[Rule] = (-_INFINITE, _INFINITE, None)
+
+
+def _rule(limits: Limits) -> Rule:
+    highest = limits.highest if limits.percent_above is None else min(limits.highest, limits.percent_above)
+    return limits.lowest, highest, limits
+
+
+RULES: Final[Mapping[str, Mapping[str, Rule | None]]] = {
+    kind: {name: _rule(limits) for name, limits in model.limits.items()} | dict.fromkeys(_NOT_ATTRIBUTES)
+    for kind, model in MODELS.items()
+}
+"""By entity type and field, all that has to be known of a field at one look; None for what is no attribute."""
 
 
 def read_entity(
@@ -146,21 +172,25 @@ def read_entity(
     `location` (GeoJSON Point), `lon` and `lat`, `cell_code`, or that of the asset whose id it has.
     """
     kind = _read_text(entity, "type")
-    if kind == "Observation":
-        return _read_observation(entity, reception, received_at, event_at)
     model = MODELS.get(kind)
     if model is None:
+        if kind == "Observation":
+            return _read_observation(entity, reception, received_at, event_at)
         raise FieldError("type", f"unknown entity type {kind!r}; known are {', '.join([*MODELS, 'Observation'])}")
-    asset_id = _read_text(entity, "id").removeprefix(f"urn:ngsi-ld:{kind}:")
+    asset_id = _read_text(entity, "id")
+    if asset_id.startswith("urn:"):
+        asset_id = asset_id.removeprefix(f"urn:ngsi-ld:{kind}:")
+    asset_id = reception.present_ids.get(asset_id, asset_id)
     point, crs = _read_place(entity, asset_id, reception)
-    attributes = _read_attributes(entity, model.limits)
+    attributes = _read_attributes(entity, RULES[kind])
     if "measurand" in entity:
-        attributes = _read_attributes(_read_measurands(entity["measurand"], kind), model.limits) | attributes
-    _normalise(attributes)
+        attributes = _read_attributes(_read_measurands(entity["measurand"], model), RULES[kind]) | attributes
+    _normalise(attributes, model)
+    told_at = _read_time(entity, reception, received_at, event_at, needed=model.feed != "waste")
     return Observation(
         feed=model.feed,
         asset_id=asset_id,
-        observed_at=_read_time(entity, reception, received_at, event_at, needed=model.feed != "waste"),
+        observed_at=_hold_back(told_at, received_at, attributes),
         point=point,
         crs=crs,
         value=attributes.get(model.value),
@@ -189,6 +219,7 @@ def _read_observation(
     if feed not in reception.declared_feeds:
         raise FieldError("feed", f"the county pack declares no feed {feed!r}")
     asset_id = _read_text(entity, "id")
+    asset_id = reception.present_ids.get(asset_id, asset_id)
     point, crs = _read_place(entity, asset_id, reception)
     attributes = entity.get("attributes") or {}
     if not isinstance(attributes, dict):
@@ -196,10 +227,12 @@ def _read_observation(
     if "value" not in entity:
         raise FieldError("value", "required, but missing")
     unit = entity.get("unit")
+    attributes = dict(attributes)
+    told_at = _read_time(entity, reception, received_at, event_at, needed=True)
     return Observation(
         feed=feed,
         asset_id=asset_id,
-        observed_at=_read_time(entity, reception, received_at, event_at, needed=True),
+        observed_at=_hold_back(told_at, received_at, attributes),
         point=point,
         crs=crs,
         value=float(_check_number("value", entity["value"], Limits(-1e15, 1e15))),
@@ -210,23 +243,28 @@ def _read_observation(
 
 def _read_text(entity: Mapping[str, Any], field: str) -> str:
     text = entity.get(field)
-    if text is None:
-        raise FieldError(field, "required, but missing")
-    if not isinstance(text, str) or not 1 <= len(text) <= 200:
-        raise FieldError(field, "expected a text of 1 to 200 characters")
-    return text
+    if type(text) is str and 0 < len(text) <= 200:
+        return text
+    raise FieldError(field, "required, but missing" if text is None else "expected a text of 1 to 200 characters")
 
 
-def _read_attributes(fields: Mapping[str, Any], limits: Mapping[str, Limits]) -> dict[str, Any]:
+def _read_attributes(fields: Mapping[str, Any], rules: Mapping[str, Rule | None]) -> dict[str, Any]:
     attributes = {}
     for name, value in fields.items():
-        if name in _NOT_ATTRIBUTES:
+        rule = rules.get(name, _FREE)
+        if rule is None:
             continue
+        lowest, highest, limits = rule
         kind = type(value)
-        if kind is not str and kind is not float:  # most values are: no tree to look at
-            check_tree(value, name, 1)
-        limit = limits.get(name)
-        attributes[name] = value if limit is None or value is None else _check_number(name, value, limit)
+        if kind is float:
+            if limits is not None and not lowest <= value <= highest:
+                value = _check_number(name, value, limits)
+        else:
+            if kind is not str:  # most values are: no tree to look at
+                check_tree(value, name, 1)
+            if limits is not None and value is not None:
+                value = _check_number(name, value, limits)
+        attributes[name] = value
     return attributes
 
 
@@ -248,12 +286,12 @@ def _name_kind(value: object) -> str:
     return kinds.get(type(value), type(value).__name__)
 
 
-def _normalise(attributes: dict[str, Any]) -> None:
+def _normalise(attributes: dict[str, Any], model: Model) -> None:
     kinds = attributes.get("storedWasteKind")
-    if isinstance(kinds, list) and len(kinds) == 1:
+    if type(kinds) is list and len(kinds) == 1:
         attributes["storedWasteKind"] = kinds[0]
     direction = attributes.get("windDirection")
-    if direction is not None and direction > 180:
+    if direction is not None and "windDirection" in model.limits and direction > 180:
         attributes["windDirection"] = direction - 360
 
 
@@ -275,12 +313,28 @@ def _read_place(entity: Mapping[str, Any], asset_id: str, reception: Reception) 
 
 
 def _read_geojson_point(location: object) -> Point:
-    if not isinstance(location, dict) or location.get("type") != "Point":
-        raise FieldError("location", "expected a GeoJSON Point")
+    if type(location) is not dict:
+        raise FieldError("location", "expected a GeoJSON geometry")
     coordinates = location.get("coordinates")
-    if not isinstance(coordinates, list) or len(coordinates) not in (2, 3):
+    if location.get("type") != "Point":
+        coordinates = _find_inner_point(location)
+    if type(coordinates) is not list or not 2 <= len(coordinates) <= 3:
         raise FieldError("location.coordinates", "expected [lon, lat]")
     return _check_point("location.coordinates[0]", "location.coordinates[1]", coordinates[0], coordinates[1])
+
+
+def _find_inner_point(location: dict[str, Any]) -> list[float]:
+    """Return a point on a line or in an area: a road's detector or a lake may come with the whole of it."""
+    if not isinstance(location.get("type"), str):
+        raise FieldError("location", "expected a GeoJSON geometry")
+    try:
+        shape = shapely.from_geojson(msgspec.json.encode(location))
+    except shapely.errors.GEOSException:
+        shape = None
+    if shape is None or shape.is_empty:
+        raise FieldError("location", "expected a GeoJSON geometry")
+    inner = shape.interpolate(0.5, normalized=True) if shape.geom_type == "LineString" else shape.representative_point()
+    return [inner.x, inner.y]
 
 
 def _check_point(lon_field: str, lat_field: str, lon: object, lat: object) -> Point:
@@ -295,20 +349,33 @@ def _check_point(lon_field: str, lat_field: str, lon: object, lat: object) -> Po
 def _read_time(
     entity: Mapping[str, Any], reception: Reception, received_at: datetime, event_at: datetime | None, *, needed: bool
 ) -> datetime:
-    for field in _TIMES:
+    for field in TIMES:
         text = entity.get(field)
         if text is not None:
-            return reception.settle_time(field, _parse_time(field, text), received_at)
+            return reception.read_time(field, _parse_time(field, text), received_at)
     if event_at is not None:
-        return reception.settle_time("time", event_at, received_at)
+        return reception.read_time("time", event_at, received_at)
     if needed:
         raise FieldError("dateObserved", "required, but missing")
+    return received_at
+
+
+def _hold_back(told_at: datetime, received_at: datetime, attributes: dict[str, Any]) -> datetime:
+    """Return when something was observed as `settle_time` does, and note in `attributes` what was told instead."""
+    if told_at <= received_at or told_at <= received_at + CLOCK_TOLERANCE:
+        return told_at
+    attributes[DEVICE_TIME] = told_at.isoformat()
     return received_at
 
 
 def _parse_time(field: str, text: object) -> datetime:
     # Of an interval the end counts: only then was it observed. An end that is a duration leaves the beginning.
     if isinstance(text, str):
+        if len(text) > _SHORTEST_MOMENT and text[10] == "T" and text[16] == ":":
+            try:
+                return datetime.fromisoformat(text)  # what nearly all are is read in half the time
+            except ValueError:
+                pass
         for part in text.split("/")[::-1]:
             try:
                 return msgspec.convert(part.strip(), datetime)
@@ -317,11 +384,10 @@ def _parse_time(field: str, text: object) -> datetime:
     raise FieldError(field, "expected a date and time as in RFC 3339, or an interval of two")
 
 
-def _read_measurands(measurands: object, kind: str) -> dict[str, Any]:
+def _read_measurands(measurands: object, model: Model) -> dict[str, Any]:
     """Return the attributes in a list of "name, value, unit code, description" (Smart Data Models, older form)."""
     if not isinstance(measurands, list) or not all(isinstance(line, str) for line in measurands):
         raise FieldError("measurand", "expected a list of texts")
-    rename: Callable[[str], str] = _air_name if kind == "AirQualityObserved" else str
     found = {}
     for position, line in enumerate(measurands):
         parts = [part.strip() for part in line.split(",")]
@@ -331,20 +397,27 @@ def _read_measurands(measurands: object, kind: str) -> dict[str, Any]:
             value = math.nan
         if not math.isfinite(value):
             raise FieldError(f"measurand[{position}]", "expected `name, number, unit code, description`")
-        name = rename(parts[0])
-        found[name] = _convert_unit(name, value, parts[2] if len(parts) > 2 else "", kind)
+        name = find_name(parts[0], model)
+        found[name] = convert_field(name, value, parts[2] if len(parts) > 2 else "", model)
     return found
 
 
-def _air_name(name: str) -> str:
-    return name.lower().replace(".", "")
+def find_name(name: str, model: Model) -> str:
+    """Return how the model of today spells an attribute: older ones have `NO2` and `PM2.5` for `no2` and `pm25`."""
+    plain = name.lower().replace(".", "")
+    return plain if name not in model.limits and plain in model.limits else name
 
 
-def _convert_unit(name: str, value: float, code: str, kind: str) -> float:
-    # UN/CEFACT: GP is mg/m³, GQ is µg/m³. Carbon monoxide is told in the first, everything else in the second.
-    if kind == "AirQualityObserved":
-        if code == "GQ" and name in _MILLIGRAM_FIELDS:
-            return value / 1000
-        if code == "GP" and name not in _MILLIGRAM_FIELDS:
-            return value * 1000
-    return value
+def convert_field(name: str, value: float, code: str, model: Model) -> float:
+    """Return a number that came with a unit's code in the unit that the field has; raises `FieldError`.
+
+    A field that has none, and a number without a code, stay as they are.
+    """
+    limits = model.limits.get(name)
+    if limits is None or not code:
+        return value
+    if limits.percent_above is not None:
+        # What is above is taken for per cent anyway.
+        per_cent = value <= limits.percent_above and convert_unit(name, 1, code, "1") != 1
+        return value / 100 if per_cent else value
+    return convert_unit(name, value, code, limits.unit) if limits.unit else value

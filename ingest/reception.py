@@ -1,20 +1,31 @@
 """What every door needs to know about the county to judge an event, and how it judges times and places."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from geo.assets import list_former_ids
 from geo.county import County
+from geo.profile import Datastream
+from ingest.open311.services import Service, list_services
+from ingest.weight import MOST_MARKS_IN_EVENT, count_marks
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD: Final = timedelta(days=1)
 """Senders' clocks differ; what claims to be later than this is a wrong date, not a wrong clock."""
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far ahead a moment may be and still be kept: longer, and a fast clock would hide true readings for hours."""
+LARGEST_EVENT_BYTES: Final = 256 * 1024
 
 Point = tuple[float, float]
 
 _DEEPEST: Final = 16
 _LARGEST_INTEGER: Final = 2**63
+# A NUL, escaped as JSON does; an even number of backslashes before it would be text that only looks like one.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class FieldError(ValueError):
@@ -33,6 +44,11 @@ class Reception:
     categories: the classes a case may have; empty where the pack names none, then every class is welcome.
     declared_feeds: unit by key of the feeds that only this pack knows.
     asset_points, cell_points: (lon, lat) by asset id and by cell code; a cell's is a point inside it.
+    present_ids: the id of today by each id that an asset had before.
+    asset_kinds: the kind of each asset by its id.
+    datastreams: what SensorThings datastreams observe, by id.
+    measure_names: by kind of asset, the attribute by the short name that devices give it.
+    services: the categories as Open311 offers them, with what each asks.
     """
 
     county_code: str
@@ -41,12 +57,27 @@ class Reception:
     declared_feeds: dict[str, str | None]
     asset_points: dict[str, Point]
     cell_points: dict[str, Point]
+    present_ids: Mapping[str, str] = field(default_factory=dict)
+    asset_kinds: Mapping[str, str] = field(default_factory=dict)
+    datastreams: Mapping[str, Datastream] = field(default_factory=dict)
+    measure_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
 
     def settle_time(self, field: str, moment: datetime, received_at: datetime) -> datetime:
-        """Return a moment in UTC; one without a zone is in the county's.
+        """Return when something was, in UTC: `read_time`, but a moment ahead of now by `CLOCK_TOLERANCE` is now.
+
+        A fast clock then changes the order of what is told as little as it can.
+        """
+        moment = self.read_time(field, moment, received_at)
+        return received_at if moment > received_at + CLOCK_TOLERANCE else moment
+
+    def read_time(self, field: str, moment: datetime, received_at: datetime) -> datetime:
+        """Return a moment in UTC, as told; one without a zone is in the county's.
 
         Raises `FieldError` before 1970 and after tomorrow.
         """
+        if moment.tzinfo is UTC and EARLIEST <= moment <= received_at:
+            return moment  # the usual case at a glance
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.zone)
         if moment < EARLIEST:
@@ -83,7 +114,22 @@ def open_reception(county: County) -> Reception:
         declared_feeds={feed.key: feed.unit for feed in county.feeds.values() if feed.declared},
         asset_points={id: (x, y) for id, x, y in zip(county.assets.index, lon, lat, strict=True)},
         cell_points={code: (x, y) for code, x, y in zip(county.cells.index, inside.x, inside.y, strict=True)},
+        present_ids=list_former_ids(county.assets),
+        asset_kinds={str(id): str(kind) for id, kind in county.assets["kind"].items()},
+        datastreams=county.profile.datastreams,
+        measure_names=county.profile.measure_names,
+        services=list_services(county),
     )
+
+
+def check_bytes(body: bytes) -> None:
+    """Raise `FieldError` for one event's JSON that is too long or too full, or has a text that no database can hold."""
+    if len(body) > LARGEST_EVENT_BYTES:
+        raise FieldError("event", f"{len(body)} bytes are more than the {LARGEST_EVENT_BYTES} an event may have")
+    if len(body) > MOST_MARKS_IN_EVENT and count_marks(body) > MOST_MARKS_IN_EVENT:
+        raise FieldError("event", f"more than {MOST_MARKS_IN_EVENT} names and values")
+    if b"\\u0000" in body and _NUL.search(body):
+        raise FieldError("event", "a text contains the character NUL")
 
 
 def check_tree(value: object, field: str = "", depth: int = 0) -> None:

@@ -1,6 +1,6 @@
 """Smart Data Model entities as readings: lenient in form, strict where a value would lie."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -138,7 +138,15 @@ def test_what_is_no_time_is_refused(text: object) -> None:
 def test_a_time_is_neither_tomorrow_nor_before_1970() -> None:
     assert "ahead" in refuse("AirQualityObserved", dateObserved="2026-11-23T08:00:01Z").reason
     assert "1970" in refuse("AirQualityObserved", dateObserved="0001-01-01T00:00:00+08:00").reason
-    assert read("AirQualityObserved", dateObserved="2026-11-23T07:59:59Z").observed_at > NOW
+
+
+def test_a_clock_that_is_fast_by_minutes_is_believed_and_by_more_is_not() -> None:
+    seen = read("AirQualityObserved", dateObserved="2026-11-22T08:05:00Z")
+    assert (seen.observed_at, seen.attributes) == (NOW + timedelta(minutes=5), {})
+    seen = read("AirQualityObserved", dateObserved="2026-11-23T07:59:59Z")
+    assert (seen.observed_at, seen.attributes) == (NOW, {"deviceTime": "2026-11-23T07:59:59+00:00"})
+    seen = read("Observation", feed="noise", value=60, dateObserved="2026-11-22T09:00:00Z")
+    assert (seen.observed_at, seen.attributes) == (NOW, {"deviceTime": "2026-11-22T09:00:00+00:00"})
 
 
 def test_a_bin_without_a_time_was_observed_when_it_came() -> None:

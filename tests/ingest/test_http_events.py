@@ -1,5 +1,6 @@
 """CloudEvents over HTTP to records: every field's refusal, and what a body may look like."""
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -11,9 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ingest.connectors import Delivery, Parsed, Refusal, http_events
-from ingest.connectors.http_events import BATCH, LINES, ONE
-from ingest.events import LARGEST_EVENT_BYTES
-from ingest.reception import Reception
+from ingest.connectors.http_events import BATCH, BINARY, LINES, ONE
+from ingest.reception import LARGEST_EVENT_BYTES, Reception
 from ingest.records import (
     AlarmAcked,
     AlarmCleared,
@@ -330,3 +330,119 @@ def test_the_documents_example_is_accepted() -> None:
     reading = accept(json.loads(example))
     assert isinstance(reading, Reading)
     assert (reading.asset_id, reading.value, reading.lon) == ("BIN-17", 0.62, 120.1)
+
+
+# -- binary mode, and data in base64
+
+
+HEADERS = {
+    "content-type": "application/json",
+    "ce-specversion": "1.0",
+    "ce-id": "e-1",
+    "ce-source": "test",
+    "ce-type": "iot.observed",
+    "ce-time": "2026-11-22T07:00:00Z",
+    "ce-comexampleextension": "x",
+}
+
+
+def parse_binary(headers: dict[str, str], body: bytes | None = None) -> Parsed:
+    if body is None:
+        body = json.dumps(DATA["iot.observed"]).encode()
+    return http_events.parse(Delivery(body=body, content_type=BINARY, headers=headers, received_at=NOW), RECEPTION)
+
+
+def test_binary_mode_is_the_same_event() -> None:
+    (binary,) = parse_binary(HEADERS).items
+    assert binary == accept(event("iot.observed", envelope={"time": "2026-11-22T07:00:00Z"}))
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),  # the specification's own example
+        ("%25", "%"),
+        ("100%", "100%"),
+        ('"a \\"quoted\\" %E6%9D%91"', 'a "quoted" 村'),
+        ("plain", "plain"),
+    ],
+)
+def test_a_header_is_percent_decoded_once(header: str, text: str) -> None:
+    (record,) = parse_binary(HEADERS | {"ce-id": header}).items
+    assert record.id == text
+
+
+def test_two_headers_that_are_no_utf_8_stay_different() -> None:
+    first, second = (parse_binary(HEADERS | {"ce-id": f"%F{digit}"}).items[0].id for digit in "EF")
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"ce-id": None}, "ce-id"),
+        ({"ce-source": None}, "ce-source"),
+        ({"ce-type": None}, "ce-type"),
+        ({"ce-specversion": None}, "ce-specversion"),
+        ({"ce-specversion": "0.3"}, "ce-specversion"),
+        ({"ce-id": ""}, "ce-id"),
+        ({"ce-type": "nothing.known"}, "ce-type"),
+        ({"ce-time": "yesterday"}, "ce-time"),
+        ({"ce-data": "{}", "ce-id": None}, "ce-id"),
+    ],
+)
+def test_a_missing_or_wrong_header_is_named(changes: dict[str, str | None], field: str) -> None:
+    headers = {name: value for name, value in (HEADERS | changes).items() if value is not None}
+    (refusal,) = parse_binary(headers).items
+    assert isinstance(refusal, Refusal)
+    assert refusal.field == field
+    assert refusal.reason.startswith(f"{field}: ")
+
+
+def test_a_refused_binary_event_can_be_delivered_in_structured_mode() -> None:
+    (refusal,) = parse_binary(HEADERS, b'{"id": "BIN-1", "type": "WasteContainer", "fillingLevel": -1}').items
+    assert isinstance(refusal, Refusal)
+    assert (refusal.field, refusal.id, refusal.source) == ("data.fillingLevel", "e-1", "test")
+    (again,) = parse(refusal.body, ONE).items
+    assert again == refusal
+    (mended,) = parse(refusal.body.replace(b": -1", b": 0.1"), ONE).items
+    assert isinstance(mended, Reading)
+    assert (mended.id, mended.value) == ("e-1", 0.1)
+
+
+def test_a_binary_body_that_is_no_json_is_unreadable() -> None:
+    assert parse_binary(HEADERS, b"level=5").unreadable
+    assert parse_binary(HEADERS, b"").unreadable
+
+
+def pack(data: bytes, **more: Any) -> dict[str, Any]:
+    return event("iot.observed", envelope={"data": ..., "data_base64": base64.b64encode(data).decode(), **more})
+
+
+@pytest.mark.parametrize("content_type", [..., "application/json", "application/json; charset=utf-8", "text/x+json"])
+def test_json_in_base64_is_data(content_type: Any) -> None:
+    data = json.dumps(DATA["iot.observed"]).encode()
+    assert accept(pack(data, datacontenttype=content_type)) == accept(event("iot.observed"))
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (pack(b"level=5"), "data_base64"),
+        (pack(b"{}", datacontenttype="text/plain"), "datacontenttype"),
+        (pack(b"{}") | {"data": {}}, "data_base64"),
+        (pack(b"") | {"data_base64": "no!"}, "data_base64"),
+        (pack(b"") | {"data_base64": 5}, "data_base64"),
+        (pack(b"") | {"data_base64": None}, "data"),
+        (pack(b'{"id": "BIN-1", "type": "Zeppelin"}'), "data.type"),
+        (pack(b"x" * LARGEST_EVENT_BYTES), "event"),
+    ],
+)
+def test_other_data_in_base64_is_refused(given: dict[str, Any], field: str) -> None:
+    assert refuse(given).field == field
+
+
+def test_lines_with_packed_data_among_them_are_all_read() -> None:
+    packed, plain = pack(json.dumps(DATA["iot.observed"]).encode()), event("iot.observed")
+    parsed = parse("\n".join(map(json.dumps, [plain, packed, plain])).encode(), LINES)
+    assert [isinstance(item, Reading) for item in parsed.items] == [True, True, True]
