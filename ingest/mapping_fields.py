@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ingest.mapping_keys import KeyProblemError, expect_keys, expect_list, expect_table, listed
-from ingest.sheets import Row
+from ingest.sheets import Row, pick
 
 Shift = Callable[[datetime], datetime]
 """Moves a moment of the file to the moment it is replayed as; used where the mapping says `rebase`."""
@@ -109,34 +109,31 @@ class FieldCompiler:
                 return self._compile_object(expect_table(value, key), key)
             case "list":
                 return self._compile_list(expect_list(value, key), key)
-        column = self.note(value, key)
-        return lambda row, _shift: row.get(column)
+        find = pick(self.note(value, key))
+        return lambda row, _shift: find(row)
 
     def _compile_template(self, text: Any, key: str) -> Make:
         if not isinstance(text, str):
             raise KeyProblemError(f"{key}: must be text, not {text!r}")
         try:
-            names = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+            pieces = list(string.Formatter().parse(text))
         except ValueError as reason:
             raise KeyProblemError(f"{key}: {reason}") from None
-        for name in names:
-            self.note(name, key)
-        if not names:
-            constant = text.format()
-            return lambda _row, _shift: constant
+        finders = [pick(self.note(name, key)) for _, name, _, _ in pieces if name is not None]
+        # By position: a column's name may have dots, which would mean something else to `format`.
+        form = "".join(_escape(literal) + ("" if name is None else f"{{:{spec}}}") for literal, name, spec, _ in pieces)
 
         def make(row: Row, _shift: Shift) -> Any:
-            if any(row.get(name) is None for name in names):
-                return None
-            return _convert(row, text.format_map)
+            values = [find(row) for find in finders]
+            return None if None in values else _convert(values, lambda values: form.format(*values))
 
         return make
 
     def _compile_moment(self, column: str) -> Make:
-        rule = self._time
+        rule, find = self._time, pick(column)
 
         def make(row: Row, shift: Shift) -> Any:
-            value = row.get(column)
+            value = find(row)
             moment = rule.read(value)
             # What cannot be read as a time goes as it is: ingest refuses it with its reason.
             return value if moment is None else write_time(shift(moment))
@@ -144,16 +141,21 @@ class FieldCompiler:
         return make
 
     def _compile_highest(self, columns: list[str]) -> Make:
+        finders = [pick(column) for column in columns]
+
         def make(row: Row, _shift: Shift) -> Any:
-            return max((float(row[column]) for column in columns if row.get(column) is not None), default=None)
+            values = [_convert(value, float) for find in finders if (value := find(row)) is not None]
+            numbers = [value for value in values if isinstance(value, float)]
+            # What is no number goes as it is, if there is nothing else: ingest refuses it with its reason.
+            return max(numbers, default=next(iter(values), None))
 
         return make
 
     def _compile_point(self, columns: list[str]) -> Make:
-        lon, lat = columns
+        lon, lat = map(pick, columns)
 
         def make(row: Row, _shift: Shift) -> Any:
-            place = [_convert(row.get(lon), float), _convert(row.get(lat), float)]
+            place = [_convert(lon(row), float), _convert(lat(row), float)]
             return None if None in place else {"type": "Point", "coordinates": place}
 
         return make
@@ -218,6 +220,10 @@ def _compile_conversion(spec: dict[str, Any], key: str) -> Callable[[Any], Any]:
         return _convert(number, TYPES[kind]) if kind else number
 
     return convert
+
+
+def _escape(literal: str) -> str:
+    return literal.replace("{", "{{").replace("}", "}}")
 
 
 def _convert(value: Any, kind: Callable[[Any], Any]) -> Any:

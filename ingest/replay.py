@@ -9,18 +9,19 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ingest.keys import find_key
-from ingest.mapping import Join, Mapping, MappingError, parse_speed, read_mapping, stay
+from ingest.mapping import Mapping, MappingError, parse_speed, read_mapping, stay
 from ingest.mapping_fields import Shift
+from ingest.mapping_sheets import shape_sheet
 from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, Tally, stop_on_signals
 from ingest.settings import SettingError, Settings
-from ingest.sheets import Row, Sheet, SheetError, open_sheet
+from ingest.sheets import Row, SheetError, open_sheet
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Progress:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command line of `python -m ingest replay`."""
-    parser.add_argument("file", type=Path, help="a .csv, .jsonl (also .gz) or .parquet file")
+    parser.add_argument("file", type=Path, help="a .csv, .jsonl, .json, .geojson (also .gz) or .parquet file")
     parser.add_argument("--mapping", type=Path, required=True, help="the TOML that says what its columns are")
     parser.add_argument(
         "--speed", type=_read_speed, help="max, or how many times faster than real time (default: the mapping's)"
@@ -95,7 +96,7 @@ def replay(
     `speed` infinite means as fast as ingest takes it. Stops early, with `progress.complete` False, when
     `sender.stop` is set. Raises `MappingError`, `SheetError` or `SendError`.
     """
-    sheet = prepare(file, mapping, join)
+    sheet = shape_sheet(open_sheet(file, mapping.layout), mapping, file.parent, join)
     rows = sheet.rows if limit is None else _take(sheet.rows, limit)
     count = limit if sheet.count is None or (limit is not None and limit < sheet.count) else sheet.count
     run = ""
@@ -112,20 +113,6 @@ def replay(
             _send_in_step(rows, mapping, courier, progress, _Pace(speed, mapping.time.rebase), run)
         courier.finish()
         progress.complete = not sender.stop.is_set()
-
-
-def prepare(file: Path, mapping: Mapping, join: Path | None = None) -> Sheet:
-    """Return a file's rows as the mapping sees them: melted, joined and sorted; checks every column name."""
-    sheet = open_sheet(file)
-    if mapping.wide:
-        sheet = _melt(sheet, file, mapping)
-    if mapping.join:
-        sheet = _join(sheet, mapping.join, _find_join(mapping, mapping.join, file, join))
-    mapping.check_columns(file, sheet.columns)
-    if mapping.time.sort:
-        earliest = datetime.min.replace(tzinfo=UTC)
-        sheet = replace(sheet, rows=iter(sorted(sheet.rows, key=lambda row: mapping.moment(row) or earliest)))
-    return sheet
 
 
 def describe(progress: Progress, tally: Tally) -> str:
@@ -270,33 +257,6 @@ def _count(rows: Iterator[Row], progress: Progress, bar: "tqdm[None]") -> Iterat
 def _take(rows: Iterator[Row], limit: int) -> Iterator[Row]:
     for _, row in zip(range(limit), rows, strict=False):
         yield row
-
-
-def _melt(sheet: Sheet, file: Path, mapping: Mapping) -> Sheet:
-    wide = mapping.wide
-    assert wide is not None
-    for column in (*wide.keep, *wide.columns):
-        if column not in sheet.columns:
-            raise MappingError(f"{mapping.path}: wide: there is no column {column!r} in {file.name}")
-    columns = wide.columns or tuple(column for column in sheet.columns if column not in wide.keep)
-    count = None if sheet.count is None else sheet.count * len(columns)
-    return Sheet((*wide.keep, wide.name, wide.value), wide.melt(sheet.rows, columns), count)
-
-
-def _join(sheet: Sheet, join: Join, path: Path) -> Sheet:
-    added = join.load(path)
-    columns = tuple(dict.fromkeys([*sheet.columns, *next(iter(added.values()), {})]))
-    rows = ({**added.get(str(row.get(join.on)), {}), **row} for row in sheet.rows)
-    return replace(sheet, columns=columns, rows=rows)
-
-
-def _find_join(mapping: Mapping, join: Join, file: Path, given: Path | None) -> Path:
-    """Return the second file: the given one, or the mapping's, beside the mapping or beside the data."""
-    places = [given] if given else [mapping.path.parent / join.file, file.parent / join.file]
-    for place in places:
-        if place.is_file():
-            return place
-    raise MappingError(f"{mapping.path}: join.file: there is no {' nor '.join(str(place) for place in places)}")
 
 
 def _read_speed(text: str) -> float:

@@ -6,6 +6,8 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -35,7 +37,9 @@ class SendStoppedError(RuntimeError):
 
 
 class CloudEvent(msgspec.Struct, kw_only=True):
-    """One event in CloudEvents' JSON format; `origin` is our extension attribute.
+    """One event in CloudEvents' JSON format; `origin`, `mapping` and `row` are our extension attributes.
+
+    `row` is the text of the row that the event was made of, by the mapping file at `mapping`.
 
     An attribute that a file does not have stays `UNSET` and is left out, so that ingest refuses the event
     with its own reason and keeps what was sent.
@@ -47,6 +51,8 @@ class CloudEvent(msgspec.Struct, kw_only=True):
     data: dict[str, Any]
     time: str | UnsetType = UNSET
     origin: str | UnsetType = UNSET
+    mapping: str | UnsetType = UNSET
+    row: str | UnsetType = UNSET
     specversion: str = "1.0"
 
 
@@ -142,7 +148,7 @@ class Sender:
                 if response.status_code not in AWAY_STATUSES:
                     return self._settle(batch, response)
                 trouble = f"HTTP {response.status_code}"
-                asked_s = _read_seconds(response.headers.get("Retry-After"))
+                asked_s = read_retry_after(response.headers.get("Retry-After"))
             if pause_s == SHORTEST_PAUSE_S:
                 log.warning("%s does not take events now (%s): waiting", self._url, trouble)
             if self.stop.wait(pause_s if asked_s is None else min(asked_s, LONGEST_PAUSE_S)):
@@ -175,5 +181,14 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def _read_seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isdecimal() else None
+def read_retry_after(text: str | None) -> float | None:
+    """Return the seconds that a `Retry-After` asks for, as a number or as a date; None where it is neither."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.now(moment.tzinfo)).total_seconds())

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.mapping import Mapping, MappingError, read_mapping
-from ingest.replay import prepare
-from ingest.sheets import SheetError, open_sheet
+from ingest.mapping import Mapping, MappingError, read_mapping, read_row
+from ingest.mapping_sheets import shape_sheet
+from ingest.sheets import UNREADABLE, SheetError, open_sheet
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -149,6 +149,9 @@ def test_conditions(tmp_path: Path, where: str, row: dict[str, Any], taken: bool
         ("[data]\na = 1\n[where]\nb = { over = 1 }", "where.b.over: there is no such key"),
         ("[data]\na = 1\n[join]\nfile = 'x.csv'", "join.on: is missing"),
         ("[dat]\na = 1", "dat: there is no such key"),
+        ("[data]\na = 1\n[file]\nformat = 'xls'", "file.format: must be one of"),
+        ("[data]\na = 1\n[file]\nencoding = 'x'", "file.encoding: 'x' is not"),
+        ("[data]\na = 1\n[file]\ndelimiter = '||'", "file.delimiter: must be one character"),
         ("", "data: is missing"),
     ],
 )
@@ -179,7 +182,7 @@ def test_a_column_that_is_not_in_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         MappingError, match=r"data.lon.column: there is no column 'longitud' in rows.csv; it has .*longitude"
     ):
-        prepare(file, mapping)
+        shape_sheet(open_sheet(file), mapping, tmp_path)
 
 
 def test_wide_files_are_melted_and_joined(tmp_path: Path) -> None:
@@ -200,7 +203,7 @@ speed = { column = "mph", type = "number" }
 location = { point = ["lon", "lat"] }
 """,
     )
-    events = [make(mapping, row) for row in prepare(tmp_path / "wide.csv", mapping).rows]
+    events = [make(mapping, row) for row in shape_sheet(open_sheet(tmp_path / "wide.csv"), mapping, tmp_path).rows]
     assert [(event["id"], event["data"].get("speed")) for event in events] == [
         ("101", 60.0), ("102", None), ("101", 61.0), ("102", 33.0),
     ]  # fmt: skip
@@ -221,17 +224,81 @@ def test_rows_come_the_same_from_every_kind_of_file(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_sheets(tmp_path: Path) -> None:
-    (tmp_path / "broken.jsonl").write_text('{"a": 1}\n{"a"\n')
+    (tmp_path / "broken.json").write_text('[{"a": 1}, {"a"')
+    (tmp_path / "scalar.json").write_text("7")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" * 9)[:-12])
     (tmp_path / "not.parquet").write_text("hello")
     (tmp_path / "notes.txt").write_text("hello")
     for name, reason in (
         ("missing.csv", "no such file"),
-        ("broken.jsonl", "line 2"),
+        ("broken.json", "not JSON"),
+        ("scalar.json", "not a list of rows"),
+        ("cut.csv.gz", "Compressed file ended"),
         ("not.parquet", "arquet"),
         ("notes.txt", "not a .csv"),
     ):
         with pytest.raises(SheetError, match=reason):
-            open_sheet(tmp_path / name)
+            list(open_sheet(tmp_path / name).rows)
+
+
+def test_what_is_no_row_is_refused_by_itself(tmp_path: Path) -> None:
+    (tmp_path / "some.jsonl").write_text('{"number": 1}\n{"numb\n\n[2]\n{"number": 3}\n')
+    (tmp_path / "some.json").write_text('[{"number": 1}, 2, {"number": 3}]')
+    mapping = compile_mapping(tmp_path, '[data]\na = "{number}"\n[where]\nnumber = { present = true }')
+    lines = list(open_sheet(tmp_path / "some.jsonl").rows)
+    assert lines == [{"number": 1}, {UNREADABLE: '{"numb'}, {UNREADABLE: "[2]"}, {"number": 3}]
+    assert list(open_sheet(tmp_path / "some.json").rows)[1] == {UNREADABLE: "2"}
+    assert all(map(mapping.takes, lines))
+    event = make(mapping, lines[1])
+    assert (event["row"], event["data"], "id" in event) == ('{"numb', {}, False)
+    assert read_row(event["row"]) == lines[1]
+
+
+def test_json_with_its_rows_inside_and_values_inside_those(tmp_path: Path) -> None:
+    rows = [{"number": 1, "when": "2026-03-01", "at": {"name": "网格", "place": [120.1, 29.7]}, "a.b": "c"}]
+    (tmp_path / "a.json").write_text(json.dumps({"data": {"items": rows}}))
+    mapping = compile_mapping(
+        tmp_path,
+        """
+[file]
+rows = "data.items"
+[data]
+name = "{at.name}, {a.b}"
+lon = { column = "at.place.0" }
+location = { point = ["at.place.0", "at.place.1"] }
+none = { column = "at.place.2" }
+""",
+    )
+    sheet = shape_sheet(open_sheet(tmp_path / "a.json", mapping.layout), mapping, tmp_path)
+    event = make(mapping, next(sheet.rows))
+    assert event["data"] == {
+        "name": "网格, c", "lon": 120.1, "location": {"type": "Point", "coordinates": [120.1, 29.7]}
+    }  # fmt: skip
+    assert (json.loads(event["row"]), event["mapping"]) == (rows[0], str(mapping.path))
+    assert read_row(event["row"]) == rows[0]
+
+
+def test_geojson_gives_each_feature_a_point(tmp_path: Path) -> None:
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]]]}
+    features = [
+        {"type": "Feature", "id": 7, "geometry": {"type": "Point", "coordinates": [1.5, 2.5]}, "properties": {"a": ""}},
+        {"type": "Feature", "geometry": square, "properties": {"id": "own"}},
+        {"type": "Feature", "geometry": None, "properties": None},
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": ["x"]}, "properties": {}},
+        4,
+    ]
+    (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    rows = list(open_sheet(tmp_path / "a.geojson").rows)
+    assert [(row.get("id"), row.get("lon"), row.get("lat")) for row in rows] == [
+        (7, 1.5, 2.5), ("own", 1.0, 1.0), (None, None, None), (None, None, None), (None, None, None),
+    ]  # fmt: skip
+    assert rows[4] == {UNREADABLE: "4"}
+
+
+def test_csv_as_offices_write_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("number;name\r\n1;网格\r\n".encode("gb18030"))
+    mapping = compile_mapping(tmp_path, '[file]\nencoding = "gb18030"\ndelimiter = ";"\n[data]\na = "{name}"')
+    assert list(open_sheet(tmp_path / "a.csv", mapping.layout).rows) == [{"number": "1", "name": "网格"}]
 
 
 @pytest.mark.parametrize(
