@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.descriptions import describe_card, describe_case, describe_county, describe_file
+from dashboard.descriptions import describe_alert, describe_card, describe_case, describe_county, describe_file
 from dashboard.geometry import PARTS, PreparedPart, prepare_geometry
 from dashboard.health import check_health, list_feed_ages, list_feed_metrics, list_metrics
 from dashboard.live import Hub, HubAway
@@ -73,6 +73,7 @@ def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
     _add_county(router, county)
     _add_geometry(router, county, geometry)
     _add_cards(router, hub)
+    _add_alerts(router, hub)
     _add_cases(router, hub, county, engine)
     return router
 
@@ -169,6 +170,27 @@ def _add_cards(router: APIRouter, hub: Hub) -> None:
         radius_m: Annotated[float, Query(gt=0, le=20_000)] = 500,
     ) -> Response:
         return JsonResponse(await _ask(hub, partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
+
+
+def _add_alerts(router: APIRouter, hub: Hub) -> None:
+    @router.get("/api/alerts", response_class=JsonResponse, summary="Warnings in force, the worst first")
+    async def list_alerts(lang: Lang = "zh") -> Response:
+        def look(live: LiveState) -> list[dict[str, Any]]:
+            alerts = [*live.alert_book.shown.values(), *live.alert_book.elsewhere.values()]
+            return [describe_alert(alert, live.places.area_titles, lang) for alert in alerts]
+
+        return JsonResponse({"alerts": await _ask(hub, look)})
+
+    @router.get("/api/alerts/{alert_id}", response_class=JsonResponse, summary="One warning in force, in full")
+    async def read_alert(alert_id: int, lang: Lang = "zh") -> Response:
+        def look(live: LiveState) -> dict[str, Any] | None:
+            alert = live.alerts.get(alert_id)
+            return None if alert is None else describe_alert(alert, live.places.area_titles, lang)
+
+        described = await _ask(hub, look)
+        if described is None:
+            raise HTTPException(404, "no such warning is in force")
+        return JsonResponse(described)
 
 
 def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> None:

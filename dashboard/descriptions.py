@@ -5,14 +5,16 @@ from datetime import timedelta
 from typing import Any
 
 from cases.flow import Step, fold
-from dashboard.masking import mask_name, mask_phone, mask_text
 from geo.county import LEVELS, County
 from ingest.answers import CaseAction, CaseFile, Reporter
+from ingest.cap_codes import read_identifier
 from ingest.case_state import REPORT
+from ingest.masking import mask_name, mask_phone, mask_text
 from ingest.tables import as_ms
 from layers import LAYERS
+from layers.alert_book import name_by_identifier
 from layers.contract import Card, Spec, Title
-from layers.things import Case
+from layers.things import Alert, Case
 
 
 def describe_county(county: County) -> dict[str, Any]:
@@ -70,6 +72,39 @@ def describe_card(card: Card, lang: str) -> dict[str, Any]:
             }
             for fact in card.facts
         ],
+    }
+
+
+def describe_alert(alert: Alert, titles: Mapping[str, Title], lang: str) -> dict[str, Any]:
+    """Return all of a warning but its outline; `touches_county` is null where its areas do not say.
+
+    titles: the names of areas by code, for what a Chinese identifier says.
+    """
+    named = name_by_identifier(alert.identifier, titles)
+    parts = read_identifier(alert.identifier)
+    return {
+        "id": alert.id,
+        "level": alert.level,
+        "exercise": alert.exercise,
+        "event": _say(alert.event, lang),
+        "headline": _say(alert.headline, lang),
+        "description": _say(alert.description, lang),
+        "instruction": _say(alert.instruction, lang),
+        "area": _say(alert.area, lang),
+        "issuer": _say(alert.issuer, lang),
+        "contact": alert.contact,
+        "web": alert.web,
+        "severity": alert.severity,
+        "urgency": alert.urgency,
+        "certainty": alert.certainty,
+        "source": alert.source,
+        "identifier": alert.identifier,
+        "identified": named and _say(named, lang),
+        "identified_at": None if parts is None else int(parts.issued_at.timestamp()),
+        "sent_at": alert.sent_ms // 1000,
+        "begins_at": alert.begins_ms // 1000,
+        "ends_at": alert.ends_ms // 1000 if alert.end_stated else None,
+        "touches_county": alert.touches,
     }
 
 

@@ -1,4 +1,4 @@
-"""The Dash application: its server, its routes and its three screens."""
+"""The Dash application: its server, its routes and its screens."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from dashboard import ids
 from dashboard.briefing import make_briefing_router
-from dashboard.pages import briefing, duty, wall
+from dashboard.feeds import make_feeds_router
+from dashboard.pages import briefing, duty, feeds, wall
 from dashboard.panels.frame import name_county
 from dashboard.places import make_places_router
 from dashboard.text import choose_language, text
@@ -23,7 +24,7 @@ from ingest.settings import Settings
 if TYPE_CHECKING:
     from dashboard.live import Hub
 
-SCREENS = ("wall", "duty", "briefing")
+SCREENS = ("wall", "duty", "briefing", "feeds")
 LIGHT_SCREENS = ("briefing",)
 
 INDEX = """<!DOCTYPE html>
@@ -77,7 +78,7 @@ class Screens(Dash):
 
 
 def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> FastAPI:
-    """Return the ASGI application that serves the three screens and the web API.
+    """Return the ASGI application that serves the screens and the web API.
 
     The hub is started and stopped by the application's lifespan (see `dashboard.api`). Nothing a page needs
     comes from another host.
@@ -103,7 +104,7 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
     dash._setup_server()  # type: ignore[no-untyped-call]
     app: FastAPI = dash.server
-    _include_routers(app, county, hub, engine)
+    _include_routers(app, settings, county, hub, engine)
     return app
 
 
@@ -126,17 +127,20 @@ def _register_pages(dash: Dash, settings: Settings, county: County, engine: Engi
                 return duty.lay_out(county, lang, query)
             case "briefing":
                 return await asyncio.to_thread(briefing.lay_out, county, lang, engine, query.get("as_of"))
+            case "feeds":
+                return feeds.lay_out(county, lang)
             case _:
                 return _lay_not_found(lang)
 
 
-def _include_routers(app: FastAPI, county: County, hub: "Hub", engine: Engine) -> None:
+def _include_routers(app: FastAPI, settings: Settings, county: County, hub: "Hub", engine: Engine) -> None:
     # Imported here: the web API is another module's, and this one is usable (and tested) page by page.
     from dashboard.api import make_router
 
     app.include_router(make_router(hub, county, engine))
     app.include_router(make_places_router(county))
     app.include_router(make_briefing_router(county, engine))
+    app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
 
 
 def _lay_not_found(lang: str) -> Component:

@@ -20,7 +20,7 @@ from layers.contract import Frame as LayerFrame
 from layers.contract import Layer, Paint, Spec, View
 from layers.places import Asset
 from layers.state import LiveState
-from layers.things import Case, Changes
+from layers.things import Alert, Case, Changes
 
 CASES_IN_SNAPSHOT = 60
 FIGURES_EVERY_MS = 1000
@@ -209,6 +209,9 @@ class Screen:
         if changes.assets:
             message["assets"] = [_describe_asset(asset) for asset in changes.assets.values()]
         cases = [state.cases[id] for id in changes.features.get("cases", ()) if id in state.cases]
+        alerts = changes.features.get("alerts")
+        if alerts:
+            message["alerts"] = [_describe_alert(id, state.alerts.get(id)) for id in sorted(alerts)]
         if cases:
             message["cases"] = [_describe_case(case) for case in _newest(cases)]
         self._waiting_feeds |= changes.features.keys()
@@ -228,6 +231,7 @@ class Screen:
             "layers": {key: painted.columns() for key, painted in self._layers.items()},
             "assets": [_describe_asset(asset) for asset in state.assets.values() if asset.announced],
             "cases": [_describe_case(case) for case in _newest(state.cases.values())],
+            "alerts": [_describe_alert(id, alert) for id, alert in state.alerts.items()],
             "feeds": list(self._feeds.values()),
         }
 
@@ -301,6 +305,29 @@ def _describe_case(case: Case) -> Message:
         "lon": None if case.lon is None else round(case.lon, DECIMALS),
         "lat": None if case.lat is None else round(case.lat, DECIMALS),
         "reported_at": case.reported_ms // 1000,
+    }
+
+
+def _describe_alert(id: int, alert: Alert | None) -> Message:
+    """Return what a wall shows of a warning, its outline with it; None is one that counts no more."""
+    if alert is None:
+        return {"id": id, "over": True}
+    return {
+        "id": id,
+        "level": alert.level,
+        "exercise": alert.exercise,
+        "event": alert.event.zh,
+        "event_en": alert.event.en,
+        "headline": alert.headline.zh,
+        "headline_en": alert.headline.en,
+        "area": alert.area.zh,
+        "area_en": alert.area.en,
+        "issuer": alert.issuer.zh,
+        "issuer_en": alert.issuer.en,
+        "sent_at": alert.sent_ms // 1000,
+        "begins_at": alert.begins_ms // 1000,
+        "ends_at": alert.ends_ms // 1000 if alert.end_stated else None,
+        "outline": alert.polygons,
     }
 
 

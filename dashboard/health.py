@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from dashboard.live import Hub
-from ingest.health import Counters, Part, Status, Traffic, read_health
+from ingest.health import Counters, Part, Status, read_health
 from ingest.stream import AsyncStreams
 from ingest.tables import as_time
 from layers.state import LiveState
@@ -63,7 +63,7 @@ async def check_health(hub: Hub, streams: AsyncStreams, engine: Engine) -> Healt
     The pages are served, and the last known state with them, while Redis or SQL is away: that is `degraded`.
     `down` is only a hub that never had a state.
     """
-    ingest = await read_health(streams, engine, Traffic())
+    ingest = await read_health(streams, engine)
     loaded = hub.ready.is_set() and not hub.stopping
     feeds = await list_feed_ages(hub)
     heard = hub.stream_state == "ok"

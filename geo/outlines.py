@@ -21,6 +21,9 @@ DECIMALS = 5  # of degrees: about a metre
 PARTS_OF_EXTENT = 20_000  # what is smaller than this part of the county's extent is not seen on any wall
 LEAST_OVERLAP = 0.001  # of the county or of the area: less is neighbours whose borders were drawn by two hands
 COUNTY_DIGITS = 6
+MOST_REPAIRED = 50  # points of a ring that crosses itself
+MOST_SHAPES = 300  # rings and circles of a warning: of more, their hull is drawn
+MOST_JOINED = 1000  # points from outside whose union is made: combs that cross have as many crossings as teeth squared
 
 
 class Reach(NamedTuple):
@@ -51,17 +54,23 @@ class Outlines:
 
         Rings and circles say more exactly what codes say, so codes count only where there are none.
         """
-        shapes: list[BaseGeometry | None] = []
+        drawn: list[BaseGeometry] = []
+        known: list[BaseGeometry] = []
+        silent: list[bool] = []  # of each area, whether it leaves open where it is
         for rings, circles, codes in areas:
-            drawn = [*map(_make_polygon, rings), *(draw_circle(*circle) for circle in circles)]
-            shapes += drawn or [self._find(code) for code in codes] or [None]
-        hits = [shape for shape in shapes if shape is not None and self._touches(shape)]
-        if hits:
-            whole = shapely.union_all(hits)
-            # Of an area all around the county no edge would be seen: it is the county's own outline then.
-            covers = shapely.intersection(self._county, whole).area > (1 - LEAST_OVERLAP) * self._county.area
-            return Reach(True, self._trace(self._county if covers else whole))
-        return Reach(None if None in shapes or not shapes else False)
+            shapes = [*map(make_polygon, rings), *(draw_circle(*circle) for circle in circles)]
+            found = [] if shapes else [self._find(code) for code in dict.fromkeys(codes)]
+            drawn += shapes
+            known += [shape for shape in found if shape is not None and not shape.is_empty]
+            silent.append(None in found or not (shapes or found))
+        if len(drawn) > MOST_SHAPES:
+            drawn = [shapely.geometrycollections(drawn).convex_hull]
+        parts = _join([shape for shape in drawn if self._touches(shape)], known)
+        if not parts:
+            return Reach(None if any(silent) or not silent else False)
+        # Of an area all around the county no edge would be seen: it is the county's own outline then.
+        covered = any(self._share(part) > 1 - LEAST_OVERLAP for part in parts)
+        return Reach(True, self._trace([self._county] if covered else parts))
 
     def _find(self, code: str) -> BaseGeometry | None:
         """Return the shape of a code: empty for another county's, None for one of ours that the pack does not have.
@@ -79,11 +88,23 @@ class Outlines:
         common = shapely.intersection(self._county, shape).area
         return bool(common > LEAST_OVERLAP * min(self._county.area, shape.area))
 
-    def _trace(self, shape: BaseGeometry) -> Polygons:
-        clipped = shapely.clip_by_rect(shape, *self._window)
-        simple = shapely.simplify(clipped, self._tolerance)
+    def _share(self, shape: BaseGeometry) -> float:
+        """Return how much of the county a shape covers, from 0 to 1."""
+        return float(shapely.intersection(self._county, shape).area / self._county.area)
+
+    def _trace(self, shapes: Sequence[BaseGeometry]) -> Polygons:
+        simple = shapely.simplify(shapely.clip_by_rect(numpy.asarray(shapes), *self._window), self._tolerance)
         parts = [part for part in shapely.get_parts(simple) if isinstance(part, shapely.Polygon) and not part.is_empty]
         return tuple(tuple(map(_round, (part.exterior, *part.interiors))) for part in parts)
+
+
+def _join(drawn: Sequence[BaseGeometry], known: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    """Return shapes as one where that is cheap; of many points from outside each stays by itself."""
+    if not drawn and not known:
+        return []
+    if shapely.get_num_coordinates(drawn).sum() <= MOST_JOINED:
+        return [shapely.union_all([*drawn, *known])]
+    return [*drawn, shapely.union_all(known)] if known else list(drawn)
 
 
 def draw_circle(lon: float, lat: float, radius_km: float) -> BaseGeometry:
@@ -95,11 +116,20 @@ def draw_circle(lon: float, lat: float, radius_km: float) -> BaseGeometry:
     east = numpy.arctan2(
         numpy.sin(bearing) * math.sin(angle) * math.cos(middle), math.cos(angle) - math.sin(middle) * sine
     )
-    return _make_polygon(numpy.column_stack((lon + numpy.degrees(east), numpy.degrees(numpy.arcsin(sine)))))
+    return make_polygon(numpy.column_stack((lon + numpy.degrees(east), numpy.degrees(numpy.arcsin(sine)))))
 
 
-def _make_polygon(ring: Any) -> BaseGeometry:
-    return shapely.make_valid(shapely.Polygon(ring))
+def make_polygon(ring: Any) -> BaseGeometry:
+    """Return the polygon of a ring from outside; of one that crosses itself what it encloses.
+
+    A long one that crosses itself becomes its hull: to sort out a scribble of 500 points takes a minute.
+    """
+    polygon = shapely.Polygon(ring)
+    if polygon.is_valid:
+        return polygon
+    if shapely.get_num_coordinates(polygon) > MOST_REPAIRED:
+        return polygon.convex_hull
+    return shapely.make_valid(polygon, method="structure", keep_collapsed=False)
 
 
 def _round(ring: Any) -> tuple[Point, ...]:

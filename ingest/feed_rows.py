@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from sqlalchemy import Connection
 
 from ingest.arrivals import Arrival
-from ingest.records import AnyRecord, CaseReported, Reading, name_feed
+from ingest.entities import DEVICE_TIME
+from ingest.records import AlertIssued, AnyRecord, CaseReported, Reading, name_feed
 from ingest.statements import Row, execute_rows, insert_sql
-from ingest.tables import as_ms, feed_minutes, feed_totals
+from ingest.tables import MILLISECOND, as_ms, feed_minutes, feed_totals
 
 MINUTE_MS = 60_000
 NO_LAG = timedelta(0)
@@ -26,7 +26,7 @@ ADD_TO_MINUTE = insert_sql(
         THEN excluded.lag_highest_ms ELSE feed_minutes.lag_highest_ms END
     """,
 )
-TOTAL_COLUMNS = ("sender", "feed", "recorded", "late_duplicate", "received_at", "observed_at")
+TOTAL_COLUMNS = ("sender", "feed", "recorded", "late_duplicate", "received_at", "observed_at", "fast_clock")
 ADD_TO_TOTAL = insert_sql(
     feed_totals,
     TOTAL_COLUMNS,
@@ -36,7 +36,8 @@ ADD_TO_TOTAL = insert_sql(
     received_at = CASE WHEN excluded.received_at > feed_totals.received_at
         THEN excluded.received_at ELSE feed_totals.received_at END,
     observed_at = CASE WHEN excluded.observed_at > feed_totals.observed_at
-        THEN excluded.observed_at ELSE feed_totals.observed_at END
+        THEN excluded.observed_at ELSE feed_totals.observed_at END,
+    fast_clock = feed_totals.fast_clock + excluded.fast_clock
     """,
 )
 FORGET_MINUTES = "DELETE FROM feed_minutes WHERE minute_at < ?"
@@ -50,12 +51,13 @@ def write_feeds(connection: Connection, recorded: Iterable[Arrival], late: Itera
     minutes: list[Row] = []
     totals: list[Row] = []
     for (sender, feed), records in _by_feed(recorded):
-        minutes.extend(_sum_minutes(sender, feed, records, at))
+        minutes.extend((minute_at, sender, feed, *_sum_lags(part, at)) for minute_at, part in _by_minute(records))
         newest_at, observed_at = max(record.received_at for record in records), max(map(tell_when, records))
-        totals.append((sender, feed, len(records), 0, as_ms(newest_at), as_ms(observed_at)))
-    totals.extend((sender, feed, 0, len(records), 0, 0) for (sender, feed), records in _by_feed(late))
+        fast = sum(isinstance(record, Reading) and DEVICE_TIME in record.attributes for record in records)
+        totals.append((sender, feed, len(records), 0, as_ms(newest_at), as_ms(observed_at), fast))
+    totals.extend((sender, feed, 0, len(records), 0, 0, 0) for (sender, feed), records in _by_feed(late))
     execute_rows(connection, ADD_TO_MINUTE, minutes)
-    execute_rows(connection, ADD_TO_TOTAL, totals)
+    execute_rows(connection, ADD_TO_TOTAL, sorted(totals))  # two recorders at once lock rows in one order
 
 
 def forget_feed_minutes(connection: Connection, before: datetime) -> int:
@@ -67,6 +69,8 @@ def tell_when(record: AnyRecord) -> datetime:
     """Return when what a record tells of happened."""
     if isinstance(record, Reading):
         return record.observed_at
+    if isinstance(record, AlertIssued):
+        return record.sent
     return record.reported_at if isinstance(record, CaseReported) else record.at
 
 
@@ -78,20 +82,24 @@ def _by_feed(arrivals: Iterable[Arrival]) -> list[tuple[tuple[str, str], list[An
     return sorted(found.items())
 
 
-def _sum_minutes(sender: str, feed: str, records: Sequence[AnyRecord], at: datetime) -> list[Row]:
-    """Return one row a minute in which records came; all of one delivery have the same `received_at`."""
-    sums: dict[int, list[int]] = {}
-    for received_at, group in groupby(records, key=lambda record: record.received_at):
-        together = list(group)
-        lags_ms = [
-            max(at - tell_when(record), NO_LAG) // timedelta(milliseconds=1)
-            for record in together
-            if record.origin != "replayed"
-        ]
-        received_ms = as_ms(received_at)
-        row = sums.setdefault(received_ms - received_ms % MINUTE_MS, [0, 0, 0, 0])
-        row[0] += len(together)
-        row[1] += len(lags_ms)
-        row[2] += sum(lags_ms)
-        row[3] = max(row[3], *lags_ms, 0)
-    return [(minute_at, sender, feed, *row) for minute_at, row in sums.items()]
+def _by_minute(records: Sequence[AnyRecord]) -> Iterable[tuple[int, Sequence[AnyRecord]]]:
+    """Return the records by the minute in which they came, in epoch ms; nearly always that is one."""
+    received_at = [record.received_at for record in records]
+    first, last = (as_ms(moment) // MINUTE_MS * MINUTE_MS for moment in (min(received_at), max(received_at)))
+    if first == last:
+        return [(first, records)]
+    found: dict[int, list[AnyRecord]] = {}
+    for record in records:
+        found.setdefault(as_ms(record.received_at) // MINUTE_MS * MINUTE_MS, []).append(record)
+    return sorted(found.items())
+
+
+def _sum_lags(records: Sequence[AnyRecord], at: datetime) -> tuple[int, int, int, int]:
+    """Return how many records there are, how many of them have a lag, and its sum and its highest in ms."""
+    moments = [tell_when(record) for record in records if record.origin != "replayed"]
+    if not moments:
+        return len(records), 0, 0, 0
+    if max(moments) > at:
+        moments = [min(moment, at) for moment in moments]
+    total = sum(map(at.__sub__, moments), NO_LAG)
+    return len(records), len(moments), total // MILLISECOND, (at - min(moments)) // MILLISECOND

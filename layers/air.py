@@ -8,7 +8,7 @@ from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spe
 from layers.palettes import AIR
 from layers.state import LiveState
 from layers.things import Sensed
-from layers.words import NO_DATA, measure, plain
+from layers.words import NO_DATA, measure, plain, tell_offline
 
 LEVELS = (
     Title("优", "Excellent"),
@@ -26,7 +26,7 @@ POLLUTANTS = {
     "o3": ("O₃", "µg/m³"),
     "co": ("CO", "mg/m³"),
 }
-NORMAL, SILENT = range(2)
+NORMAL, SILENT, OFFLINE = range(3)
 
 spec = Spec(
     key="air",
@@ -40,7 +40,7 @@ spec = Spec(
         for low, colour, name in zip((0, *(top + 1 for top in LEVEL_TOPS)), AIR, LEVELS, strict=True)
     ),
     kinds=("air_station",),
-    marks=("normal", "silent"),
+    marks=("normal", "silent", "offline"),
 )
 
 
@@ -49,7 +49,11 @@ def compute(state: LiveState, view: View) -> Frame:
     ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(station) for station in ids]
-    silent = [state.is_silent(spec.feed, None if reading is None else reading.observed_ms) for reading in readings]
+    offline = [state.offline_at(spec.feed, station) for station in ids]
+    silent = [
+        at is not None or state.is_silent(spec.feed, None if reading is None else reading.observed_ms)
+        for at, reading in zip(offline, readings, strict=True)
+    ]
     measured = [_concentrations(reading) for reading in readings]
     return Frame(
         ids,
@@ -59,7 +63,8 @@ def compute(state: LiveState, view: View) -> Frame:
                 for quiet, reading, values in zip(silent, readings, measured, strict=True)
             ],
             "measured": measured,
-            "silent": silent,
+            "mark": [OFFLINE if at else SILENT if quiet else NORMAL for at, quiet in zip(offline, silent, strict=True)],
+            "offline_at": offline,
             "observed_at": [None if reading is None else reading.observed_at for reading in readings],
             "asset": [state.assets[station] for station in ids],
             "place": [state.place_of(state.assets[station].cell) for station in ids],
@@ -71,7 +76,7 @@ def compute(state: LiveState, view: View) -> Frame:
 def draw(frame: Frame) -> Paint:
     """Return each station's index."""
     values = [None if quality is None else quality.aqi for quality in frame.columns["quality"]]
-    return Paint(frame.ids, values, [SILENT if silent else NORMAL for silent in frame.columns["silent"]])
+    return Paint(frame.ids, values, frame.columns["mark"])
 
 
 def headline(frame: Frame) -> Headline:
@@ -97,7 +102,7 @@ def explain(frame: Frame, feature_id: int) -> Card:
         for pollutant, (name, unit) in POLLUTANTS.items()
         if (value := of["measured"].get(pollutant)) is not None
     )
-    return Card(of["asset"].name, of["place"], facts)
+    return Card(of["asset"].name, of["place"], [*tell_offline(of["offline_at"]), *facts])
 
 
 def _concentrations(reading: Sensed | None) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 if TYPE_CHECKING:
     from layers.state import LiveState
 
-Geometry = Literal["cell", "asset", "point"]
+Geometry = Literal["cell", "asset", "point", "area"]
 
 
 @dataclass(frozen=True)

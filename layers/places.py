@@ -6,6 +6,7 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
+from geo.assets import list_former_ids
 from geo.county import County
 from layers.contract import Title
 
@@ -42,10 +43,13 @@ class Asset:
 class Places:
     """Cells, towns and assets by position.
 
+    area_titles: the own name of every area, by its code.
+    asset_of_name: the feature id of an asset by its id, and by those it had before.
     cell_titles: the name of each cell, with its village and town where the pack names them.
     cell_towns: for each cell the position of its town in `towns`, or None.
     """
 
+    area_titles: Mapping[str, Title]
     cell_codes: tuple[str, ...]
     cell_of_code: Mapping[str, int]
     cell_titles: tuple[Title, ...]
@@ -74,6 +78,7 @@ def index_places(county: County) -> Places:
     cell_of_code = {code: position for position, code in enumerate(cells)}
     assets = tuple(_read_assets(county, cell_of_code))
     return Places(
+        area_titles=names,
         cell_codes=cells,
         cell_of_code=cell_of_code,
         cell_titles=tuple(_join_names(code, chain, names, levels) for code, chain in zip(cells, chains, strict=True)),
@@ -84,7 +89,7 @@ def index_places(county: County) -> Places:
         town_codes=towns,
         town_titles=tuple(names[code] for code in towns),
         assets=assets,
-        asset_of_name={asset.asset_id: asset.id for asset in assets},
+        asset_of_name=_name_assets(county, {asset.asset_id: asset.id for asset in assets}),
     )
 
 
@@ -108,8 +113,13 @@ def _join_names(code: str, chain: list[str], names: Mapping[str, Title], levels:
     )
 
 
+def _name_assets(county: County, present: Mapping[str, int]) -> dict[str, int]:
+    # What was recorded before the pack knew of a new id still has the old one.
+    return {**present, **{former: present[id] for former, id in list_former_ids(county.assets).items()}}
+
+
 def _read_assets(county: County, cell_of_code: Mapping[str, int]) -> list[Asset]:
-    fixed = {"kind", "name", "name_en", "lon", "lat", "cell_code"}
+    fixed = {"kind", "name", "name_en", "lon", "lat", "cell_code", "former_ids"}
     extra = [column for column in county.assets.columns if column not in fixed]
     rows = county.assets.reset_index().to_dict("records")
     assets = []

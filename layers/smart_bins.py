@@ -7,10 +7,11 @@ from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spe
 from layers.palettes import FILL
 from layers.state import LiveState
 from layers.things import Sensed
-from layers.words import NO_DATA, OBSERVED, measure, plain
+from layers.words import NO_DATA, OBSERVED, measure, plain, tell_offline
+from layers.words import OFFLINE as OFFLINE_WORD
 
 FIRE_CELSIUS = 70.0  # a bin in the summer sun stays below 60 °C
-OK, FULL, FAULT, SILENT, FIRE = range(5)
+OK, FULL, FAULT, SILENT, FIRE, OFFLINE = range(6)
 FAULTS = frozenset({"dropped", "moved", "vandalized"})  # of WasteContainer's `status`
 
 MARKS = (
@@ -19,6 +20,7 @@ MARKS = (
     Title("故障", "Fault"),
     Title("失联", "Silent"),
     Title("起火", "Fire"),
+    OFFLINE_WORD,
 )
 spec = Spec(
     key="smart_bins",
@@ -34,7 +36,7 @@ spec = Spec(
         )
     ),
     kinds=("bin",),
-    marks=("ok", "full", "fault", "silent", "fire"),
+    marks=("ok", "full", "fault", "silent", "fire", "offline"),
 )
 
 # WasteContainer's `storedWasteKind`, in the words of GB/T 19095-2019 where it has one.
@@ -58,12 +60,16 @@ def compute(state: LiveState, view: View) -> Frame:
     ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(bin_) for bin_ in ids]
+    offline = [state.offline_at(spec.feed, bin_) for bin_ in ids]
     full_ratio = state.thresholds.bin_full_ratio
     return Frame(
         ids,
         {
             "fill_ratio": [None if reading is None else reading.value for reading in readings],
-            "mark": [_mark(state, reading, full_ratio) for reading in readings],
+            "mark": [
+                _mark(state, reading, at is not None, full_ratio) for reading, at in zip(readings, offline, strict=True)
+            ],
+            "offline_at": offline,
             "celsius": [_number(reading, "temperature") for reading in readings],
             "observed_at": [None if reading is None else reading.observed_at for reading in readings],
             "asset": [state.assets[bin_] for bin_ in ids],
@@ -81,7 +87,7 @@ def draw(frame: Frame) -> Paint:
 
 def headline(frame: Frame) -> Headline:
     """Return how many bins are to be emptied, of those that speak."""
-    marks = [mark for mark in frame.columns["mark"] if mark != SILENT]
+    marks = [mark for mark in frame.columns["mark"] if mark not in (SILENT, OFFLINE)]
     value = sum(mark in (FULL, FIRE) for mark in marks) if marks else None
     return Headline(value, Title("个", "bins"), len(marks))
 
@@ -99,6 +105,7 @@ def explain(frame: Frame, feature_id: int) -> Card:
             tone="warn" if mark == FULL else "plain",
         ),
         Fact(Title("状态", "Condition"), MARKS[mark], tone="bad" if mark in (FAULT, FIRE) else "plain"),
+        *tell_offline(of["offline_at"]),
     ]
     if of["celsius"] is not None:
         facts.append(Fact(Title("温度", "Temperature"), measure(of["celsius"], "°C"), at=of["observed_at"]))
@@ -112,14 +119,16 @@ def explain(frame: Frame, feature_id: int) -> Card:
     return Card(asset.name, of["place"], facts)
 
 
-def _mark(state: LiveState, reading: Sensed | None, full_ratio: float) -> int:
-    """Return the worst that can be said of a bin; fire before anything else."""
+def _mark(state: LiveState, reading: Sensed | None, offline: bool, full_ratio: float) -> int:
+    """Return the worst that can be said of a bin; fire before anything else, also of one that went offline since."""
     if reading is None or state.is_silent(spec.feed, reading.observed_ms):
-        return SILENT
+        return OFFLINE if offline else SILENT
     status = reading.attributes.get("status")
     celsius = _number(reading, "temperature")
     if status == "burning" or (celsius is not None and celsius >= FIRE_CELSIUS):
         return FIRE
+    if offline:
+        return OFFLINE
     if status in FAULTS or reading.value is None:
         return FAULT
     return FULL if reading.value >= full_ratio else OK

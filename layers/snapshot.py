@@ -9,7 +9,7 @@ from ingest.answers import LatestReading, ReadingHour, Snapshot, WorkerPlace
 from ingest.tables import as_ms
 from layers.places import feature_id
 from layers.state import LiveState
-from layers.things import Case, Sensed, Worker
+from layers.things import Case, Device, Sensed, Worker
 
 
 def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iterable[ReadingHour]]) -> None:
@@ -27,6 +27,11 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
         _fold_reading(state, reading)
     for worker in snapshot.workers:
         _fold_worker(state, worker)
+    for alert in snapshot.alerts:
+        state.hear("alerts", as_ms(alert.sent), as_ms(alert.received_at), alert.origin)
+        state.alert_book.put(alert)
+    for device in snapshot.devices:
+        state.put_device(Device(state.identify_asset(device.asset_id), as_ms(device.at), device.online))
     for feed, rows in hours.items():
         for row_of_hour in rows:
             asset = state.identify_asset(row_of_hour.asset_id)
@@ -41,6 +46,7 @@ def find_newest(snapshot: Snapshot) -> datetime | None:
         *(step.at for step in snapshot.steps),
         *(reading.observed_at for reading in snapshot.readings),
         *(worker.at for worker in snapshot.workers),
+        *(alert.sent for alert in snapshot.alerts),
     ]
     return max(moments, default=None)
 
@@ -66,7 +72,7 @@ def _fold_reading(state: LiveState, row: LatestReading) -> None:
     state.hear(row.feed, observed_ms, as_ms(row.received_at), row.origin)
     name = str(row.attributes.get("name") or row.asset_id)
     asset = state.find_asset(row.feed, row.asset_id, (observed_ms, row.lon, row.lat), name)
-    state.put_reading(Sensed(asset, row.feed, observed_ms, row.value, row.attributes))
+    state.put_reading(Sensed(asset, row.feed, observed_ms, as_ms(row.received_at), row.value, row.attributes))
 
 
 def _fold_worker(state: LiveState, row: WorkerPlace) -> None:

@@ -14,12 +14,13 @@ from datetime import datetime
 
 from cases.flow import REOPEN, Step, essential, fold
 from geo.county import County
-from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from ingest.records import AlertIssued, AnyRecord, CaseActed, CaseReported, DeviceSeen, Reading, WorkerLocated
 from ingest.tables import as_ms, as_time
+from layers.alert_book import AlertBook
 from layers.contract import Title
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
-from layers.things import KEEP_MS, Case, Changes, Feed, Sensed, Worker, rank_origin
+from layers.things import KEEP_MS, Alert, Case, Changes, Device, Feed, Sensed, Worker, rank_origin
 
 MOST_ORPHANS = 50_000  # actions whose report has not come
 MOST_FORGOTTEN = 200_000  # ended cases that left, remembered so that a repeat does not bring them back
@@ -57,6 +58,8 @@ class LiveState:
         self.readings: dict[str, dict[int, Sensed]] = {}
         self.hours: dict[str, HourlyLast] = {"waste": HourlyLast(), "traffic": HourlyLast()}
         self.workers: dict[int, Worker] = {}
+        self.devices: dict[int, Device] = {}
+        self.alert_book = AlertBook(county)
         self.assets: dict[int, Asset] = {asset.id: asset for asset in self.places.assets}
         self.assets_by_kind: dict[str, list[int]] = {}
         for asset in self.places.assets:
@@ -84,6 +87,10 @@ class LiveState:
             self._fold_reading(record)
         elif isinstance(record, WorkerLocated):
             self._fold_worker(record)
+        elif isinstance(record, DeviceSeen):
+            self.put_device(Device(self.identify_asset(record.asset_id), as_ms(record.at), record.online))
+        elif isinstance(record, AlertIssued):
+            self._fold_alert(record)
 
     def put_case(self, case: Case) -> None:
         """Take a case in, from a report or from SQL; actions that came before it are added."""
@@ -133,6 +140,17 @@ class LiveState:
         self._changes.add("workers", worker.id)
         self._watch("workers", worker.id, worker.at_ms)
 
+    def put_device(self, device: Device) -> None:
+        """Take word of whether a device is within reach in, if it is the newest."""
+        known = self.devices.get(device.asset)
+        if known and known.rank >= device.rank:
+            return
+        self.devices[device.asset] = device
+        asset = self.assets.get(device.asset)
+        for feed in self.feeds:
+            if device.asset in self.readings.get(feed, ()) or (asset and asset.kind == KIND_OF_FEED.get(feed, feed)):
+                self._changes.add(feed, device.asset)
+
     def find_asset(self, feed: str, asset_id: str, place: tuple[int, float | None, float | None], name: str) -> int:
         """Return the feature id of an asset, announcing one that only events know.
 
@@ -176,6 +194,8 @@ class LiveState:
         self._cool()
         self._forget()
         self._fall_silent()
+        for alert in self.alert_book.advance(self.now_ms):
+            self._changes.add("alerts", alert)
         for table in self.hours.values():
             table.forget_before(self.now_ms - KEEP_MS)
 
@@ -185,6 +205,11 @@ class LiveState:
         return changes
 
     # -- asking -------------------------------------------------------------------------------------------
+
+    @property
+    def alerts(self) -> dict[int, Alert]:
+        """The warnings in force that are shown, the worst first."""
+        return self.alert_book.shown
 
     @property
     def as_of(self) -> datetime:
@@ -198,6 +223,14 @@ class LiveState:
     def is_silent(self, feed: str, seen_ms: int | None) -> bool:
         """Return whether something was never seen, or not for twice its feed's limit."""
         return seen_ms is None or self.now_ms - seen_ms > 2 * self.stale_ms(feed)
+
+    def offline_at(self, feed: str, asset: int) -> datetime | None:
+        """Return since when a device is out of reach; None where it is not, or has sent a reading since."""
+        device = self.devices.get(asset)
+        if device is None or device.online:
+            return None
+        reading = self.readings.get(feed, {}).get(asset)
+        return None if reading and reading.observed_ms > device.at_ms else as_time(device.at_ms)
 
     def newest_at(self, feed: str) -> datetime | None:
         """Return the newest moment that a feed speaks of."""
@@ -232,6 +265,8 @@ class LiveState:
             "readings": self.readings,
             "hours": {feed: table.hours for feed, table in self.hours.items()},
             "workers": self.workers,
+            "devices": self.devices,
+            "alerts": self.alerts,
             "assets": self.assets,
             "feeds": {key: replace(feed, received=0) for key, feed in self.feeds.items()},
         }
@@ -265,13 +300,13 @@ class LiveState:
         self.put_step(record.case_id, Step(at_ms, order, record.action, record.unit))
 
     def _fold_reading(self, record: Reading) -> None:
-        observed_ms = as_ms(record.observed_at)
-        self.hear(record.feed, observed_ms, as_ms(record.received_at), record.origin)
+        observed_ms, received_ms = as_ms(record.observed_at), as_ms(record.received_at)
+        self.hear(record.feed, observed_ms, received_ms, record.origin)
         self.feeds[record.feed].received += 1
         name = str(record.attributes.get("name") or record.asset_id)
         place = (observed_ms, record.lon, record.lat)
         asset = self.find_asset(record.feed, record.asset_id, place, name)
-        self.put_reading(Sensed(asset, record.feed, observed_ms, record.value, record.attributes))
+        self.put_reading(Sensed(asset, record.feed, observed_ms, received_ms, record.value, record.attributes))
 
     def _fold_worker(self, record: WorkerLocated) -> None:
         at_ms = as_ms(record.at)
@@ -280,6 +315,11 @@ class LiveState:
         identity = feature_id("worker:" + record.worker_id)
         place = record.lon, record.lat, self.find_cell(record.cell_code)
         self.put_worker(Worker(identity, record.worker_id, at_ms, record.on_duty, *place))
+
+    def _fold_alert(self, record: AlertIssued) -> None:
+        self.hear("alerts", as_ms(record.sent), as_ms(record.received_at), record.origin)
+        self.feeds["alerts"].received += 1
+        self.alert_book.put(record)
 
     def _replace_case(self, old: Case | None, new: Case | None) -> None:
         """Take the old case's counts back and count the new one."""

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from cases.flow import CaseState, Step
+from geo.outlines import Polygons
 from ingest.tables import as_time
+from layers.contract import Title
 from layers.places import Asset
 from layers.series import HOUR_MS
 
@@ -51,11 +53,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Sensed:
-    """The newest reading of one asset of one feed."""
+    """The newest reading of one asset of one feed; one that came twice is equal to itself."""
 
     asset: int
     feed: str
     observed_ms: int
+    received_ms: int = field(compare=False)
     value: float | None
     attributes: Mapping[str, Any]
 
@@ -65,10 +68,24 @@ class Sensed:
         return as_time(self.observed_ms)
 
     @property
-    def rank(self) -> tuple[int, float, str]:
-        """What decides which reading is kept; of one moment any rule does that no order of arrival decides."""
+    def rank(self) -> tuple[int, int, float, str]:
+        """What decides which reading is kept, as in SQL: a correction of the same moment is received later."""
         value = float("-inf") if self.value is None else self.value
-        return self.observed_ms, value, repr(sorted(self.attributes.items()))
+        return self.observed_ms, self.received_ms, value, repr(sorted(self.attributes.items()))
+
+
+@dataclass(frozen=True)
+class Device:
+    """What was said last of whether an asset's device is within reach."""
+
+    asset: int
+    at_ms: int
+    online: bool
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """What decides which word is kept: the latest; of one moment, that it is within reach."""
+        return self.at_ms, self.online
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,53 @@ class Worker:
     def rank(self) -> tuple[int, bool, float, float]:
         """What decides which place is kept."""
         return self.at_ms, self.on_duty, self.lon or 0.0, self.lat or 0.0
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One hazard of a warning as the screens show it.
+
+    `touches` says whether its areas touch the county (None: they do not say), `polygons` where, as (lon, lat) rings.
+    Where no end is stated (`end_stated` False) `ends_ms` is our own.
+    """
+
+    id: int
+    level: int
+    exercise: bool
+    event: Title
+    headline: Title
+    description: Title
+    instruction: Title
+    area: Title
+    issuer: Title
+    contact: str
+    web: str
+    severity: str
+    urgency: str
+    certainty: str
+    source: str
+    identifier: str
+    sent_ms: int
+    begins_ms: int
+    ends_ms: int
+    end_stated: bool
+    touches: bool | None
+    polygons: Polygons
+
+    @property
+    def sent_at(self) -> datetime:
+        """When it was sent, UTC."""
+        return as_time(self.sent_ms)
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it is over, UTC."""
+        return as_time(self.ends_ms)
+
+    @property
+    def rank(self) -> tuple[bool, int, int, int]:
+        """What comes first: warnings before exercises, the worst, the newest."""
+        return self.exercise, self.level, -self.sent_ms, self.id
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import FLOW
 from layers.state import LiveState
-from layers.words import NO_DATA, measure
+from layers.words import NO_DATA, measure, tell_offline
 
 DEFAULT_CLASS = "arterial"
 LEVELS = (
@@ -21,7 +21,7 @@ CLASSES = {
     "arterial": Title("主干路", "Arterial road"),
     "branch": Title("次干路、支路", "Branch road"),
 }
-NORMAL, SILENT = range(2)
+NORMAL, SILENT, OFFLINE = range(3)
 
 spec = Spec(
     key="traffic",
@@ -35,7 +35,7 @@ spec = Spec(
         for level, (colour, name) in enumerate(zip(FLOW, LEVELS, strict=True), start=1)
     ),
     kinds=("detector",),
-    marks=("normal", "silent"),
+    marks=("normal", "silent", "offline"),
 )
 
 
@@ -47,7 +47,11 @@ def compute(state: LiveState, view: View) -> Frame:
     ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(detector) for detector in ids]
-    silent = [state.is_silent(spec.feed, None if reading is None else reading.observed_ms) for reading in readings]
+    offline = [state.offline_at(spec.feed, detector) for detector in ids]
+    silent = [
+        at is not None or state.is_silent(spec.feed, None if reading is None else reading.observed_ms)
+        for at, reading in zip(offline, readings, strict=True)
+    ]
     speeds = [None if reading is None else reading.value for reading in readings]
     live = [None if quiet else speed for quiet, speed in zip(silent, speeds, strict=True)]
     roads = [road_class(state, detector) for detector in ids]
@@ -60,7 +64,8 @@ def compute(state: LiveState, view: View) -> Frame:
                 None if speed is None else delay_share(speed, free_flow_kmh(state, detector))
                 for detector, speed in zip(ids, live, strict=True)
             ],
-            "silent": silent,
+            "mark": [OFFLINE if at else SILENT if quiet else NORMAL for at, quiet in zip(offline, silent, strict=True)],
+            "offline_at": offline,
             "road_class": roads,
             "vehicles": [None if reading is None else reading.attributes.get("intensity") for reading in readings],
             "observed_at": [None if reading is None else reading.observed_at for reading in readings],
@@ -73,8 +78,7 @@ def compute(state: LiveState, view: View) -> Frame:
 
 def draw(frame: Frame) -> Paint:
     """Return each detector's congestion level."""
-    marks = [SILENT if silent else NORMAL for silent in frame.columns["silent"]]
-    return Paint(frame.ids, frame.columns["level"], marks)
+    return Paint(frame.ids, frame.columns["level"], frame.columns["mark"])
 
 
 def headline(frame: Frame) -> Headline:
@@ -100,7 +104,7 @@ def explain(frame: Frame, feature_id: int) -> Card:
     if isinstance(of["vehicles"], int | float):
         volume = Title(f"{of['vehicles']:.0f} 辆", f"{of['vehicles']:.0f} vehicles")
         facts.append(Fact(Title("流量", "Volume"), volume, at=of["observed_at"]))
-    return Card(of["asset"].name, of["place"], facts)
+    return Card(of["asset"].name, of["place"], [*tell_offline(of["offline_at"]), *facts])
 
 
 def road_class(state: LiveState, detector: int) -> str:

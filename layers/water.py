@@ -8,7 +8,7 @@ from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spe
 from layers.palettes import WATER
 from layers.state import LiveState
 from layers.things import Sensed
-from layers.words import NO_DATA, measure, plain
+from layers.words import NO_DATA, measure, plain, tell_offline
 
 CLASSES = (
     Title("I 类", "Class I"),
@@ -28,7 +28,7 @@ FIELDS = {
     "bod5": (("bod",), Title("五日生化需氧量", "BOD5"), "mg/L", 1),
     "ph": (("pH",), Title("pH", "pH"), "", 1),
 }
-NORMAL, SILENT = range(2)
+NORMAL, SILENT, OFFLINE = range(3)
 
 spec = Spec(
     key="water",
@@ -42,7 +42,7 @@ spec = Spec(
         for grade, (colour, name) in enumerate(zip(WATER, CLASSES, strict=True), start=1)
     ),
     kinds=("water_station",),
-    marks=("normal", "silent"),
+    marks=("normal", "silent", "offline"),
 )
 
 
@@ -51,14 +51,19 @@ def compute(state: LiveState, view: View) -> Frame:
     ids = state.pick_assets(spec.kinds, view.only)
     latest = state.readings.get(spec.feed, {})
     readings = [latest.get(station) for station in ids]
-    silent = [state.is_silent(spec.feed, None if reading is None else reading.observed_ms) for reading in readings]
+    offline = [state.offline_at(spec.feed, station) for station in ids]
+    silent = [
+        at is not None or state.is_silent(spec.feed, None if reading is None else reading.observed_ms)
+        for at, reading in zip(offline, readings, strict=True)
+    ]
     measured = [_measured(reading) for reading in readings]
     return Frame(
         ids,
         {
             "quality": [None if quiet else rate_water(values) for quiet, values in zip(silent, measured, strict=True)],
             "measured": measured,
-            "silent": silent,
+            "mark": [OFFLINE if at else SILENT if quiet else NORMAL for at, quiet in zip(offline, silent, strict=True)],
+            "offline_at": offline,
             "observed_at": [None if reading is None else reading.observed_at for reading in readings],
             "asset": [state.assets[station] for station in ids],
             "place": [state.place_of(state.assets[station].cell) for station in ids],
@@ -70,7 +75,7 @@ def compute(state: LiveState, view: View) -> Frame:
 def draw(frame: Frame) -> Paint:
     """Return each station's class, 1 (I) … 6 (worse than V)."""
     values = [None if quality is None else quality.grade for quality in frame.columns["quality"]]
-    return Paint(frame.ids, values, [SILENT if silent else NORMAL for silent in frame.columns["silent"]])
+    return Paint(frame.ids, values, frame.columns["mark"])
 
 
 def headline(frame: Frame) -> Headline:
@@ -105,7 +110,7 @@ def explain(frame: Frame, feature_id: int) -> Card:
     river = of["asset"].details.get("river")
     if river:
         facts.append(Fact(Title("河流", "River"), plain(str(river))))
-    return Card(of["asset"].name, of["place"], facts)
+    return Card(of["asset"].name, of["place"], [*tell_offline(of["offline_at"]), *facts])
 
 
 def _measured(reading: Sensed | None) -> dict[str, float]:

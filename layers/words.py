@@ -1,6 +1,8 @@
 """Words that the cards of several layers share, in both languages."""
 
-from layers.contract import Title
+from datetime import datetime
+
+from layers.contract import Fact, Title
 
 SEVERITIES = {
     1: Title("特别严重", "Critical"),
@@ -8,6 +10,13 @@ SEVERITIES = {
     3: Title("较重", "Moderate"),
     4: Title("一般", "Minor"),
 }
+ALERT_LEVELS = {
+    1: Title("红色", "Red"),
+    2: Title("橙色", "Orange"),
+    3: Title("黄色", "Yellow"),
+    4: Title("蓝色", "Blue"),
+}
+EXERCISE = Title("演练", "EXERCISE")
 STATES = {
     "reported": Title("已上报", "Reported"),
     "verifying": Title("核实中", "Being verified"),
@@ -33,6 +42,7 @@ CHANNELS = {
 }
 PLACE = Title("位置", "Place")
 OBSERVED = Title("观测时间", "Observed")
+OFFLINE = Title("离线", "Offline")
 NO_DATA = Title("无数据", "No data")
 PIECES = Title("件", "cases")
 
@@ -40,6 +50,11 @@ PIECES = Title("件", "cases")
 def plain(text: str) -> Title:
     """Return a text that reads the same in both languages (a number, a code)."""
     return Title(text, text)
+
+
+def tell_offline(at: datetime | None) -> list[Fact]:
+    """Return the line of a card that says since when a device is out of reach; none for one within reach."""
+    return [] if at is None else [Fact(Title("连接", "Connection"), OFFLINE, at=at, tone="warn")]
 
 
 def measure(value: float | None, unit: str, digits: int = 0) -> Title:

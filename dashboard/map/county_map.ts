@@ -8,6 +8,7 @@ import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import {
   chooseDrawing,
+  EXERCISE,
   classOf,
   FONT_FAMILY,
   type Look,
@@ -122,7 +123,7 @@ class DrawnCounty implements CountyMap {
   private assetPlaces = new Map<number, LonLat>();
   private painted = new Map<string, Map<number, number | null>>();
   private marked = new Map<number, string>();
-  private pointIds = new Map<string, Set<number>>();
+  private sourceIds = new Map<string, Set<number>>();
 
   constructor(
     parent: HTMLElement,
@@ -257,7 +258,11 @@ class DrawnCounty implements CountyMap {
   private addImages(): void {
     const marks = [...this.specs.values()].flatMap(markNames);
     const images = [...new Set([...marks, "other"])].map((name) => [`mark-${name}`, drawMark(name, this.tokens)] as const);
-    const others = [["hatch", drawHatch(this.tokens.line)] as const, ["room", drawRoom()] as const];
+    const others = [
+      ["hatch", drawHatch(this.tokens.line)],
+      ["drill", drawHatch(this.tokens.mid, 16, 1.5)],
+      ["room", drawRoom()],
+    ] as const;
     for (const [name, pixels] of [...images, ...others])
       if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
   }
@@ -345,6 +350,9 @@ class DrawnCounty implements CountyMap {
       case "assets":
         this.drawAssets(spec, changed);
         break;
+      case "areas":
+        this.drawAreas(spec, changed);
+        break;
       case "heat":
         this.drawHeat(spec, changed);
         break;
@@ -387,6 +395,20 @@ class DrawnCounty implements CountyMap {
     this.update("marks", diff);
   }
 
+  private drawAreas(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    const known = this.knownIds(spec);
+    const diff = emptyDiff();
+    for (const [id, feature] of changed) {
+      const coordinates = this.feed.state.alerts.get(id)?.outline ?? [];
+      if (known.delete(id)) diff.remove.push(id);
+      if (!feature || coordinates.length === 0) continue;
+      const properties = { ...pointProperties(spec, feature), mark: feature.mark };
+      diff.add.push({ type: "Feature", id, properties, geometry: { type: "MultiPolygon", coordinates } });
+      known.add(id);
+    }
+    this.update(sourceOf(spec), diff);
+  }
+
   private drawHeat(spec: LayerSpec, changed: [number, Feature | null][]): void {
     for (const [id, feature] of changed) {
       if (feature && feature.lon !== null && feature.lat !== null)
@@ -405,8 +427,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private drawPoints(spec: LayerSpec, changed: [number, Feature | null][]): void {
-    let known = this.pointIds.get(spec.key);
-    if (!known) this.pointIds.set(spec.key, (known = new Set()));
+    const known = this.knownIds(spec);
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
       const place = feature && feature.lon !== null && feature.lat !== null ? ([feature.lon, feature.lat] as LonLat) : null;
@@ -417,6 +438,13 @@ class DrawnCounty implements CountyMap {
       else known.delete(id);
     }
     this.update(sourceOf(spec), diff);
+  }
+
+  /** The features that a layer's own source has. */
+  private knownIds(spec: LayerSpec): Set<number> {
+    let known = this.sourceIds.get(spec.key);
+    if (!known) this.sourceIds.set(spec.key, (known = new Set()));
+    return known;
   }
 
   /** Adds the assets that are known only from events. */
@@ -469,6 +497,10 @@ class DrawnCounty implements CountyMap {
     const spec = this.specs.get(layer);
     if (!spec) return null;
     if (spec.geometry === "cell") return this.geometry.cells.features.find((cell) => cell.id === id) ?? null;
+    if (spec.geometry === "area") {
+      const coordinates = this.feed.state.alerts.get(id)?.outline ?? [];
+      return coordinates.length ? { type: "Feature", id, properties: {}, geometry: { type: "MultiPolygon", coordinates } } : null;
+    }
     const feature = this.feed.state.layers.get(layer)?.get(id);
     const place = spec.geometry === "asset" ? this.assetPlaces.get(id) : [feature?.lon, feature?.lat];
     if (!place || place[0] == null || place[1] == null) return null;
@@ -535,7 +567,7 @@ function waitForSize(element: HTMLElement): Promise<void> {
 /** MapLibre draws each name's glyphs once: with our font if it is there by then, else with the system's. */
 async function loadFonts(geometry: Geometry): Promise<void> {
   const names = geometry.towns.features.map(({ properties }) => `${properties?.["name"]}${properties?.["name_en"] ?? ""}`);
-  const fonts = document.fonts.load(`16px "${FONT_FAMILY}"`, names.join(""));
+  const fonts = document.fonts.load(`16px "${FONT_FAMILY}"`, names.join("") + EXERCISE.zh + EXERCISE.en);
   const late = new Promise((resolve) => setTimeout(resolve, FONTS_WAIT_MS));
   await Promise.race([fonts.catch(() => undefined), late]);
 }

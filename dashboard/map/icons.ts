@@ -19,12 +19,12 @@ export function showMark(name: string, tokens: Tokens): string {
   return canvas.toDataURL();
 }
 
-/** Returns the tile of a hatch of thin diagonal lines. */
-export function drawHatch(colour: string): Pixels {
-  const size = 8 * ICON_RATIO;
+/** Returns the tile of a hatch of diagonal lines, `step` pixels apart and `width` wide. */
+export function drawHatch(colour: string, step = 8, width = 1): Pixels {
+  const size = step * ICON_RATIO;
   return paint((brush) => {
     brush.strokeStyle = colour;
-    brush.lineWidth = ICON_RATIO;
+    brush.lineWidth = width * ICON_RATIO;
     for (const offset of [-size, 0, size]) {
       brush.beginPath();
       brush.moveTo(offset, size);
@@ -98,6 +98,18 @@ const silent = (brush: Brush, tokens: Tokens) => {
   brush.stroke();
 };
 
+/** The ring of a silent one with a stroke through it: its broker has said that it is gone. */
+const offline = (brush: Brush, tokens: Tokens) => {
+  silent(brush, tokens);
+  brush.beginPath();
+  brush.moveTo(SIZE * 0.26, SIZE * 0.74);
+  brush.lineTo(SIZE * 0.74, SIZE * 0.26);
+  brush.lineCap = "round";
+  brush.strokeStyle = tokens.mid;
+  brush.lineWidth = SIZE * 0.09;
+  brush.stroke();
+};
+
 /** A drop standing on its round end: a flame. */
 const fire = (brush: Brush, tokens: Tokens) => {
   const [middle, foot] = [SIZE / 2, SIZE * 0.6];
@@ -120,7 +132,7 @@ const other = (brush: Brush, tokens: Tokens) => {
 };
 
 /** Names as the layers' specs give them; any other name is a diamond. */
-const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fault, silent, fire, other };
+const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fault, silent, offline, fire, other };
 
 function outlined(brush: Brush, edge: string, inside: string, trace: () => void): void {
   brush.beginPath();

@@ -1,6 +1,6 @@
 // The live client: one event stream a page, folded into one state that map, panels and charts share.
 
-import type { Asset, Case, Chart, FeedHealth, Figure, Frame, LayerColumns, Origin } from "./wire.ts";
+import type { Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, LayerColumns, Origin } from "./wire.ts";
 
 /** One feature of a layer as last heard. `value` is null where there is no data. */
 export interface Feature {
@@ -19,6 +19,7 @@ export interface LiveState {
   layers: Map<string, Map<number, Feature>>;
   figures: Record<string, Figure>;
   cases: Map<number, Case>;
+  alerts: Map<number, Alert>;
   charts: Record<string, Chart>;
   feeds: Map<string, FeedHealth>;
   assets: Map<number, Asset>;
@@ -196,6 +197,7 @@ function emptyState(): LiveState {
     layers: new Map(),
     figures: {},
     cases: new Map(),
+    alerts: new Map(),
     charts: {},
     feeds: new Map(),
     assets: new Map(),
@@ -234,6 +236,10 @@ function foldFrame(state: LiveState, frame: Frame): void {
   Object.assign(state.charts, frame.charts);
   for (const health of frame.feeds ?? []) state.feeds.set(health.key, health);
   for (const asset of frame.assets ?? []) state.assets.set(asset.id, asset);
+  for (const alert of frame.alerts ?? []) {
+    if ("over" in alert) state.alerts.delete(alert.id);
+    else state.alerts.set(alert.id, alert);
+  }
   if (frame.cases) foldCases(state, frame.cases);
 }
 

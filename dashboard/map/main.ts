@@ -3,7 +3,7 @@
 // How a page loads it: MapLibre 6 is an ES module with a worker of its own, so the bundle is one too, and Dash,
 // which includes every script of assets/ as a classic one, must leave the folder alone (`assets_path_ignore=["build"]`).
 // assets/loader.js, which Dash does include, brings in /assets/build/county-brain.css and county-brain.js.
-// A screen is any element with `data-screen="wall"`, "duty" or "briefing" ("map" is the map alone); its module
+// A screen is any element with `data-screen="wall"`, "duty", "feeds" or "briefing" ("map" is the map alone); its module
 // exports `start(root: HTMLElement)`. A page whose screen is replaced by another (Dash's navigation) starts the new one.
 
 import "@fontsource-variable/noto-sans-sc/index.css";
@@ -24,6 +24,7 @@ type Screen = { start(root: HTMLElement): unknown };
 const screens: Record<string, () => Promise<Screen>> = {
   wall: () => import("./screens/wall.ts"),
   duty: () => import("./screens/duty.ts"),
+  feeds: () => import("./screens/feeds.ts"),
   briefing: () => import("./screens/briefing.ts"),
   map: () => import("./bare.ts"),
 };

@@ -1,7 +1,7 @@
 // What the map looks like: a MapLibre style made of the county's geometry and its layers' specs. Pure; no glyphs,
 // no sprite, no tiles, so it asks no host for anything.
 //
-// From the ground up: county, cells, water, roads, borders, heat, assets and their marks, names, cases.
+// From the ground up: county, cells, water, roads, borders, warnings, heat, assets and their marks, names, cases.
 
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import { type Geometry, placeLabels } from "./geometry.ts";
@@ -10,7 +10,7 @@ import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
 /** How a layer of the live feed is drawn. */
-export type Drawing = "cells" | "assets" | "heat" | "severities" | "points";
+export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "points";
 
 /** Everything the style depends on. `fitZoom` is the zoom at which the county fills the map; `scale` is 1 on a
  *  screen 1080 px high, so that lines and dots keep their share of any wall. */
@@ -29,7 +29,14 @@ export const FONT_FAMILY = "Noto Sans SC Variable";
 /** Below this number cells are large enough on any wall for their borders to be drawn at all zooms. */
 const FEW_CELLS = 400;
 /** Marks that say that a value is not to be trusted: the shape replaces the colour. */
-const DISTRUSTED = new Set(["fault", "silent"]);
+const DISTRUSTED = new Set(["fault", "silent", "offline"]);
+
+/** A warning is picked by its line: what lies inside it must stay within reach. */
+const UNPICKED = ["-hatch", "-tint", "-drill", "-edge", "-words"];
+/** What every part of an exercise's area says. */
+export const EXERCISE: Record<Lang, string> = { zh: "演练", en: "EXERCISE" };
+/** How strongly a warning tints its area: enough to be seen, too little to change the colour of a cell's class. */
+const TINT = 0.14;
 
 const HEAT_COLOURS = ["#1B2A6B00", "#3B2E8C", "#8A3FA0", "#F0803C", "#FFE9C7"];
 const DEFAULT_HEAT: LegendClass[] = [0, 0.5, 2, 5, 10].map((lowest, i) => ({
@@ -43,6 +50,7 @@ const DEFAULT_HEAT: LegendClass[] = [0, 0.5, 2, 5, 10].map((lowest, i) => ({
 export function chooseDrawing(spec: LayerSpec): Drawing {
   if (spec.geometry === "cell") return "cells";
   if (spec.geometry === "asset") return "assets";
+  if (spec.geometry === "area") return "areas";
   if (spec.key.endsWith("heatmap")) return "heat";
   return spec.key === "open_cases" ? "severities" : "points";
 }
@@ -51,7 +59,7 @@ export function chooseDrawing(spec: LayerSpec): Drawing {
 export function sourceOf(spec: LayerSpec): string {
   const drawing = chooseDrawing(spec);
   if (drawing === "cells" || drawing === "assets") return drawing;
-  return `points-${spec.key}`;
+  return `${drawing === "areas" ? "areas" : "points"}-${spec.key}`;
 }
 
 /** Returns the position of a value's class in its legend: what the map paints. None where there is no value, or
@@ -82,6 +90,7 @@ export function markNames(spec: LayerSpec): string[] {
 export function mapLayersOf(spec: LayerSpec): string[] {
   const suffixes: Record<Drawing, string[]> = {
     cells: ["hatch", "fill"],
+    areas: ["tint", "drill", "edge", "drill-line", "line", "drill-words"],
     assets: ["dots", "marks"],
     heat: ["heat"],
     severities: ["dots"],
@@ -92,12 +101,12 @@ export function mapLayersOf(spec: LayerSpec): string[] {
 
 /** Returns the map layers that can be picked, topmost first, each with the feed's layer it belongs to. */
 export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string }[] {
-  const order: Drawing[] = ["severities", "points", "assets", "cells"];
+  const order: Drawing[] = ["severities", "points", "assets", "areas", "cells"];
   return order
     .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
     .flatMap((spec) =>
       mapLayersOf(spec)
-        .filter((name) => !name.endsWith("-hatch"))
+        .filter((name) => !UNPICKED.some((suffix) => name.endsWith(suffix)))
         .reverse()
         .map((mapLayer) => ({ mapLayer, layer: spec.key })),
     );
@@ -132,10 +141,13 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawn("cells").flatMap((spec) => drawCells(look, spec)),
     ...drawLines(look),
     ...drawBorders(look),
+    ...drawn("areas").flatMap((spec) => drawAreas(look, spec)),
     ...drawn("heat").flatMap((spec) => drawHeat(look, spec)),
     ...drawn("assets").map((spec) => drawAssets(look, spec)),
     ...drawn("assets").map((spec) => drawMarks(look, spec)),
     drawNames(look),
+    // Above the names, so that these give way.
+    ...drawn("areas").map((spec) => drawDrillWords(look, spec)),
     ...drawn("points").map((spec) => drawPoints(look, spec)),
     ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
     ...drawSelection(look),
@@ -248,6 +260,73 @@ function drawBorders(look: Look): LayerSpecification[] {
       paint: { "line-color": tokens.mid, "line-width": 1.8 * scale },
     },
   ];
+}
+
+/** Areas are outlined in the colour of their level, the worst on top; an exercise is dashed, under all others. */
+function drawAreas(look: Look, spec: LayerSpec): LayerSpecification[] {
+  const source = sourceOf(spec);
+  const colour = classColour(spec, ["get", "class"], look.tokens.mid);
+  const isDrill = isExercise(spec);
+  const isReal: ExpressionSpecification = ["!", isDrill];
+  const worstLast: ExpressionSpecification = ["-", 0, ["get", "value"]];
+  const layout = { visibility: visibility(spec), "line-join": "round" as const, "line-sort-key": worstLast };
+  const width = grow(look, 3, 5);
+  return [
+    {
+      id: `${spec.key}-tint`,
+      type: "fill",
+      source,
+      filter: isReal,
+      layout: { visibility: visibility(spec) },
+      paint: { "fill-color": colour, "fill-opacity": TINT, "fill-antialias": false },
+    },
+    {
+      id: `${spec.key}-drill`,
+      type: "fill",
+      source,
+      filter: isDrill,
+      layout: { visibility: visibility(spec) },
+      paint: { "fill-pattern": "drill", "fill-opacity": 0.5 },
+    },
+    {
+      id: `${spec.key}-edge`,
+      type: "line",
+      source,
+      layout: { visibility: visibility(spec), "line-join": "round" },
+      paint: { "line-color": look.tokens.ground, "line-width": grow(look, 6, 9), "line-opacity": 0.7 },
+    },
+    {
+      id: `${spec.key}-drill-line`,
+      type: "line",
+      source,
+      filter: isDrill,
+      layout,
+      paint: { "line-color": colour, "line-width": width, "line-dasharray": [2, 2] },
+    },
+    { id: `${spec.key}-line`, type: "line", source, filter: isReal, layout, paint: { "line-color": colour, "line-width": width } },
+  ];
+}
+
+function isExercise(spec: LayerSpec): ExpressionSpecification {
+  return ["==", ["get", "mark"], (spec.marks ?? []).indexOf("exercise")];
+}
+
+function drawDrillWords(look: Look, spec: LayerSpec): LayerSpecification {
+  const { lang, scale, tokens } = look;
+  return {
+    id: `${spec.key}-drill-words`,
+    type: "symbol",
+    source: sourceOf(spec),
+    filter: isExercise(spec),
+    layout: {
+      visibility: visibility(spec),
+      "text-field": EXERCISE[lang],
+      "text-font": [FONT_FAMILY],
+      "text-size": 20 * scale,
+      "text-allow-overlap": true,
+    },
+    paint: { "text-color": tokens.high, "text-halo-color": tokens.ground, "text-halo-width": 3 * scale },
+  };
 }
 
 /** The heat's legend: densities per km² and their colours; the last colour is reached at 1.5 times its bound. */

@@ -43,6 +43,32 @@ export interface Case {
   reported_at: number;
 }
 
+/** A warning in force; its outline comes once, with it. `ends_at` is null where the issuer gave no end. */
+export interface Alert {
+  id: number;
+  level: number;
+  exercise: boolean;
+  event: string;
+  event_en: string;
+  headline: string;
+  headline_en: string;
+  area: string;
+  area_en: string;
+  issuer: string;
+  issuer_en: string;
+  sent_at: number;
+  begins_at: number;
+  ends_at: number | null;
+  /** Coordinates of a MultiPolygon; empty where the warning does not say where it is. */
+  outline: GeoJSON.Position[][][];
+}
+
+/** A warning that counts no more. */
+export interface OverAlert {
+  id: number;
+  over: true;
+}
+
 export interface Chart {
   x: (number | string)[];
   series: Record<string, (number | null)[]>;
@@ -83,6 +109,7 @@ export interface Frame {
   assets?: Asset[];
   figures?: Record<string, Figure>;
   cases?: Case[];
+  alerts?: (Alert | OverAlert)[];
   charts?: Record<string, Chart>;
   feeds?: FeedHealth[];
 }
@@ -98,7 +125,7 @@ export interface LegendClass {
 export interface LayerSpec {
   key: string;
   title: Words;
-  geometry: "cell" | "asset" | "point";
+  geometry: "cell" | "asset" | "point" | "area";
   feed?: string;
   unit?: Words;
   legend?: LegendClass[];

@@ -67,6 +67,12 @@ def lay_out(county: County, lang: str, query: Mapping[str, str]) -> Component:
             lay_header("duty", county, lang),
             lay_lost_banner(),
             _lay_filters(county, lang, query),
+            html.Section(
+                [html.H2(text(lang, "alert.in_force")), slot("alerts", "Ul", "alerts")],
+                className="alert-bar",
+                hidden=True,
+                **mark(data_slot="alert-bar", aria_live="polite"),
+            ),
             _lay_queue(lang),
             html.Main(
                 [slot("map", "Div", "map", role="application", **mark(aria_label=text(lang, "duty.map")))],

@@ -14,13 +14,13 @@ from geo.county import County
 FIGURES = ("open_cases", "severe_open", "new_today", "closed_ratio_24h", "bins_to_empty", "traffic_index")
 MORE_FIGURES = ("closed_today", "aqi", "workers_on_duty")
 
-# A scene is a choice of layers; every layer can be switched on and off by hand in every scene.
+# A scene is a choice of layers; every layer can be switched on and off by hand in every scene. Warnings are in all.
 SCENES: dict[str, tuple[str, ...]] = {
-    "overview": ("grid", "case_heatmap", "smart_bins", "traffic"),
-    "cases": ("case_heatmap", "open_cases"),
-    "waste": ("smart_bins",),
-    "traffic": ("traffic",),
-    "environment": ("air", "water"),
+    "overview": ("grid", "case_heatmap", "smart_bins", "traffic", "alerts"),
+    "cases": ("case_heatmap", "open_cases", "alerts"),
+    "waste": ("smart_bins", "alerts"),
+    "traffic": ("traffic", "alerts"),
+    "environment": ("air", "water", "alerts"),
 }
 
 
@@ -109,6 +109,16 @@ def _lay_map(lang: str) -> Component:
 def _lay_right(lang: str) -> Component:
     return html.Section(
         [
+            html.Div(
+                [
+                    html.H2(text(lang, "alert.in_force")),
+                    slot("alerts", "Ol", "alerts"),
+                    slot("alerts-more", "P", "more"),
+                ],
+                className="panel alerts-panel",
+                hidden=True,
+                **mark(data_slot="alerts-panel", aria_live="polite"),
+            ),
             html.Div(
                 [html.H2(text(lang, "wall.stream")), slot("stream", "Ol", "stream")],
                 className="panel stream-panel",

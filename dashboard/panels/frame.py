@@ -9,7 +9,20 @@ from dash.development.base_component import Component
 from dashboard.text import pick_section, text
 from geo.county import County
 
-SHARED_SECTIONS = ("common", "case_state", "case_action", "severity", "channel", "kind", "mark", "feed", "feed_state")
+SHARED_SECTIONS = (
+    "common",
+    "case_state",
+    "case_action",
+    "severity",
+    "channel",
+    "kind",
+    "mark",
+    "feed",
+    "feed_state",
+    "alert",
+    "alert_level",
+    "cap_word",
+)
 
 
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
@@ -70,7 +83,7 @@ def lay_navigation(screen: str, lang: str) -> Component:
             href=f"/{page}?lang={lang}",
             **(mark(aria_current="page") if page == screen else {}),
         )
-        for page in ("wall", "duty", "briefing")
+        for page in ("wall", "duty", "briefing", "feeds")
     ]
     other = "zh" if lang == "en" else "en"
     links.append(

@@ -20,13 +20,13 @@ import shapely
 from dashboard.geometry import PARTS
 from geo.county import County
 from ingest.embedded import start_redis
-from ingest.records import Reporter
+from ingest.records import AlertArea, Reporter
 from layers import LAYERS
 from tests.appliance import free_port, wait_for
 from tests.dashboard.serving import serving
 from tests.dashboard.test_live import record_all
 from tests.dashboard.viewing import parse_events, posting
-from tests.layers.worlds import act, asset_of, locate, report, sense
+from tests.layers.worlds import act, asset_of, locate, report, sense, warn
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +57,9 @@ def api(county: County, parts: tuple[str, str]) -> Iterator[httpx.Client]:
         act(1, "dispatch", old + timedelta(minutes=9), unit="U01"),
         act(4, "close", now()),
         sense("waste", asset_of(county, "bin"), 0.9, at=now()),
+        warn(1, now()),
+        warn(2, now(), info={"areas": [AlertArea(geocodes=[("GB/T 2260", "330681")])]}),
+        warn(3, now(), status="Test"),
         locate("W1", now(), lon=float(county.assets["lon"].iloc[0]), lat=float(county.assets["lat"].iloc[0])),
     ]
 
@@ -188,6 +191,15 @@ def test_a_case_is_shown_without_the_person(api: httpx.Client) -> None:
     assert api.get("/api/cases/nobody").status_code == 404
 
 
+def test_warnings_are_told_in_full_and_whether_they_touch_the_county(api: httpx.Client) -> None:
+    here, elsewhere = api.get("/api/alerts").json()["alerts"]
+    assert (here["identifier"], here["touches_county"]) == ("warning-1", True)
+    assert (elsewhere["identifier"], elsewhere["touches_county"]) == ("warning-2", False)
+    assert here["instruction"] == "停止户外作业"
+    assert api.get(f"/api/alerts/{here['id']}?lang=en").json()["event"] == "Rainstorm"
+    assert api.get("/api/alerts/17").status_code == 404
+
+
 def test_what_is_around_a_point(api: httpx.Client, county: County) -> None:
     lon, lat = float(county.assets["lon"].iloc[0]), float(county.assets["lat"].iloc[0])
     near = api.get("/api/nearby", params={"lon": lon, "lat": lat, "radius_m": 3000}).json()
@@ -209,7 +221,7 @@ def test_health_is_of_every_part(api: httpx.Client) -> None:
     cases = next(feed for feed in health["parts"]["feeds"] if feed["key"] == "cases")
     assert cases["state"] == "ok"
     counters = health["counters"]
-    assert counters["received"] == counters["accepted"] + counters["duplicate"] + counters["rejected"] == 8
+    assert counters["received"] == counters["accepted"] + counters["duplicate"] + counters["rejected"] == 11
     assert counters["recorded"] == counters["accepted"]
 
 

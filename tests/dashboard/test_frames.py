@@ -16,7 +16,7 @@ from layers import LAYERS
 from layers.contract import View
 from layers.state import LiveState
 from tests.dashboard.viewing import Event, fold_events, parse_events
-from tests.layers.worlds import NOON, act, asset_of, live, locate, minutes, report, sense
+from tests.layers.worlds import NOON, act, asset_of, live, locate, minutes, report, sense, warn
 
 HOUR = timedelta(hours=1)
 
@@ -113,6 +113,23 @@ def test_a_value_that_looks_the_same_is_not_told(county: County) -> None:
     tell(screen, 1)
     state.apply(sense("traffic", detector, 78.0, at=NOON + minutes(1)))  # still level 1
     assert "layers" not in screen.delta("ok")
+
+
+def test_a_warning_goes_once_with_its_outline_and_ends_by_its_id(county: County) -> None:
+    state = live(county, warn(1, info={"expires": NOON + minutes(30)}), warn(2, status="Exercise"))
+    screen = Screen(state, "r")
+    told = tell(screen, 1).data["alerts"]
+    assert sorted((one["exercise"], one["level"], one["event_en"]) for one in told) == [
+        (False, 2, "Rainstorm"),
+        (True, 2, "Rainstorm"),
+    ]
+    assert all(len(one["outline"][0][0]) > 10 for one in told)
+    assert tell(screen, 1, snapshot=True).data["alerts"] == sorted(told, key=lambda one: one["exercise"])
+    state.advance(as_ms(NOON + minutes(29)))
+    assert "alerts" not in screen.delta("ok")
+    state.advance(as_ms(NOON + minutes(30)))
+    over = next(one["id"] for one in told if not one["exercise"])
+    assert screen.delta("ok")["alerts"] == [{"id": over, "over": True}]
 
 
 def figures_of(county: County, records: Iterable[AnyRecord], now: datetime) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ingest.migrations import upgrade_database
 from ingest.settings import Settings
 from ingest.store import open_database
 
-SCREENS = ("wall", "duty", "briefing")
+SCREENS = ("wall", "duty", "briefing", "feeds")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def render(client: TestClient, path: str, search: str = "") -> str:
 
 def test_the_first_page_has_its_assets(client: TestClient) -> None:
     page = client.get("/wall").text
-    for asset in ("tokens.css", "base.css", "wall.css", "desk.css", "briefing.css", "loader.js"):
+    for asset in ("tokens.css", "base.css", "wall.css", "desk.css", "briefing.css", "feeds.css", "loader.js"):
         assert f"/assets/{asset}" in page
     assert "/assets/build/" not in page  # an ES module: the loader brings it in
 
@@ -111,7 +111,7 @@ def test_the_wall_has_its_panels(client: TestClient) -> None:
 
 
 def test_a_scene_chooses_layers(client: TestClient) -> None:
-    assert '"data-layers": "[\\"smart_bins\\"]"' in render(client, "/wall", "?scene=waste")
+    assert '"data-layers": "[\\"smart_bins\\", \\"alerts\\"]"' in render(client, "/wall", "?scene=waste")
     assert '"data-scene": "overview"' in render(client, "/wall", "?scene=nonsense")
 
 

@@ -1,10 +1,23 @@
 """Records for tests of the live state and the layers, on the demo county."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from geo.county import County
-from ingest.records import AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated
+from ingest.records import (
+    AlertArea,
+    AlertInfo,
+    AlertIssued,
+    AlertKind,
+    AlertReference,
+    AlertText,
+    AnyRecord,
+    CaseActed,
+    CaseReported,
+    Reading,
+    WorkerLocated,
+)
 from ingest.tables import as_ms
 from layers.state import LiveState
 
@@ -77,6 +90,46 @@ def locate(worker_id: str, at: datetime = NOON, on_duty: bool = True, lon: float
     )
 
 
+def warn(
+    number: int, at: datetime = NOON, kind: AlertKind = "Alert", of: Sequence[int] = (), **fields: Any
+) -> AlertIssued:
+    """A message about warning `number` of one issuer, in Chinese and English, for the whole demo county.
+
+    of: the numbers of the warnings that it speaks of, sent at `at_of` (else at noon); `info` changes its hazard.
+    """
+    at_of = fields.pop("at_of", NOON)
+    info: dict[str, Any] = {
+        "level": 2,
+        "severity": "Severe",
+        "expires": at + timedelta(hours=6),
+        "areas": [AlertArea(geocodes=[("GB/T 2260", "339901")])],
+        "texts": [
+            AlertText(
+                "zh-CN",
+                "暴雨",
+                "云溪县气象台发布暴雨橙色预警",
+                "大部降雨量将达50毫米",
+                "停止户外作业",
+                "云溪县",
+                "云溪县气象台",
+            ),
+            AlertText("en-US", "Rainstorm", "Orange warning for rainstorm", "", "", "Yunxi County", "Observatory"),
+        ],
+    } | fields.pop("info", {})
+    defaults: dict[str, Any] = {
+        "source": "observatory",
+        "id": f"warning-{number} {at:%d%H%M%S}",
+        "received_at": at,
+        "identifier": f"warning-{number}",
+        "sent": at,
+        "status": "Actual",
+        "scope": "Public",
+        "references": [AlertReference("observatory", f"warning-{one}", at_of) for one in of],
+        "infos": [] if kind == "Cancel" else [AlertInfo(**info)],
+    }
+    return AlertIssued(kind=kind, **(defaults | fields))
+
+
 def asset_of(county: County, kind: str, place: int = 0) -> str:
     """The name of a county's n-th asset of a kind."""
     return str(county.assets.index[county.assets["kind"] == kind][place])
@@ -115,5 +168,7 @@ def busy_county(county: County) -> LiveState:
         locate("W1"),
         locate("W2", on_duty=False),
         locate("W3", at=NOON - timedelta(hours=9)),
+        warn(1),
+        warn(2, status="Exercise", info={"level": 1}),
         now=NOON + minutes(5),
     )

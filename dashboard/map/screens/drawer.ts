@@ -61,6 +61,8 @@ export class Drawer {
   private caseId: string | null = null;
   private detail: CaseDetail | null = null;
   private asking: AbortController | null = null;
+  /** Whether the drawer shows something else than a case. */
+  private holds = false;
   private readonly box: HTMLElement;
   private readonly radius: number;
 
@@ -78,7 +80,23 @@ export class Drawer {
     setInterval(() => this.drawClock(), CLOCK_EVERY_MS);
   }
 
+  /** Shows something other than a case, until a case is shown or it is dismissed. */
+  present(...content: HTMLElement[]): void {
+    this.asking?.abort();
+    this.caseId = this.detail = null;
+    this.holds = true;
+    this.box.replaceChildren(...content);
+    this.box.parentElement?.scrollTo({ top: 0 });
+  }
+
+  dismiss(): void {
+    this.holds = false;
+    this.show(null);
+  }
+
   show(caseId: string | null): void {
+    if (caseId === null && this.holds) return;
+    this.holds = false;
     this.caseId = caseId;
     this.asking?.abort();
     if (caseId === null) this.clear();

@@ -2,14 +2,16 @@
 
 import { createCountyMap, type CountyMap } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
+import { AlertSheet } from "./alert_sheet.ts";
+import { drawAlertBar } from "./alerts.ts";
 import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
 import { openPage } from "./page.ts";
 import { openQueue, type Queue, type QueueRow } from "./queue.ts";
 
-const LAYERS = ["grid", "open_cases", "smart_bins", "traffic", "staff"];
-const SHOWN = new Set(["open_cases"]);
+const LAYERS = ["grid", "open_cases", "smart_bins", "traffic", "staff", "alerts"];
+const SHOWN = new Set(["open_cases", "alerts"]);
 /** The queue is asked for again no more often than this, and at least this often because clocks run. */
 const REFRESH_AFTER_MS = 3000;
 const REFRESH_EVERY_MS = 30000;
@@ -21,15 +23,34 @@ export async function start(root: HTMLElement): Promise<void> {
   const page = await openPage(root);
   followHeader(page, feed);
   const drawer = new Drawer(page, feed);
+  const sheet = new AlertSheet(page, feed, drawer);
   const queue = await openQueue();
   followCases(feed, queue);
   // The queue works without the map: it comes when it comes.
   let map: CountyMap | null = null;
   const selectOnMap = (row: QueueRow | null) => {
-    map?.select("open_cases", row?.id ?? null);
+    if (row || sheet.shown === null) map?.select("open_cases", row?.id ?? null);
     if (row && row.lon !== null && row.lat !== null && map && !isSeen(map, row.lon, row.lat)) map.focus(row.lon, row.lat);
   };
+  const drawAlerts = () => drawAlertBar(page, feed, sheet.shown, showAlert);
+  const showAlert = (id: number | null) => {
+    if (id === null) {
+      sheet.shown = null;
+      drawer.dismiss();
+    } else {
+      queue.select(null);
+      void sheet.show(id);
+    }
+    map?.select("alerts", id);
+    drawAlerts();
+  };
+  drawAlerts();
+  feed.subscribe((frame, kind) => {
+    if (kind === "snapshot" || frame.alerts) drawAlerts();
+  });
+  setInterval(drawAlerts, REFRESH_EVERY_MS);
   queue.onSelect((row) => {
+    if (row && sheet.shown !== null) showAlert(null);
     drawer.show(row?.case_id ?? null);
     selectOnMap(row);
   });
@@ -41,6 +62,7 @@ export async function start(root: HTMLElement): Promise<void> {
     },
     close: () => {
       queue.select(null);
+      showAlert(null);
       map?.home();
     },
   });
@@ -59,6 +81,7 @@ export async function start(root: HTMLElement): Promise<void> {
       feed,
       layers,
       onPick: (pick) => {
+        if (pick?.layer === "alerts") return showAlert(pick.id);
         if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
         // Beyond the queue's page: the drawer shows it all the same.
         drawn.select("open_cases", pick.id);

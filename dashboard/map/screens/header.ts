@@ -5,7 +5,7 @@ import type { FeedHealth } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
 
-const FEED_SHAPES = { ok: "●", late: "◐", silent: "○", never: "–" } as const;
+export const FEED_SHAPES = { ok: "●", late: "◐", silent: "○", never: "–" } as const;
 
 interface FeedName {
   zh: string;

@@ -26,12 +26,13 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): vo
   draw();
   map.feed.subscribe((frame) => {
     sayUnavailable(page, frame);
-    if (frame.feeds) draw();
+    if (frame.feeds || frame.alerts) draw();
   });
 }
 
-/** A feed that nobody sends has nothing on the map, so nothing to explain either. */
+/** A feed that nobody sends has nothing on the map, so nothing to explain either; nor has a day without warnings. */
 function isHeard(map: CountyMap, spec: LayerSpec): boolean {
+  if (spec.geometry === "area") return map.feed.state.alerts.size > 0;
   return spec.geometry !== "asset" || map.feed.state.feeds.get(spec.feed ?? "")?.state !== "never";
 }
 

@@ -250,11 +250,11 @@ export function fitRows(list: HTMLElement): number {
 
 const SHAPES: Record<number, string> = { 1: "▲", 2: "◆", 3: "●", 4: "■" };
 
-/** Makes the mark of a severity: shape and word, its colour by CSS. */
-export function makeSeverity(page: Page, severity: number): HTMLElement {
+/** Makes the mark of a severity, or of a warning's level: shape and word, its colour by CSS. */
+export function makeSeverity(page: Page, severity: number, words = "severity"): HTMLElement {
   const shape = make("i", "", SHAPES[severity] ?? "■");
   shape.setAttribute("aria-hidden", "true");
-  const mark = make("span", "severity", shape, page.sayName("severity", String(severity)));
+  const mark = make("span", "severity", shape, page.sayName(words, String(severity)));
   mark.dataset.severity = String(severity);
   return mark;
 }

@@ -3,6 +3,7 @@
 import { createCards } from "../card.ts";
 import { createCountyMap } from "../county_map.ts";
 import { followLive } from "../live.ts";
+import { drawAlerts } from "./alerts.ts";
 import { followCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
@@ -15,12 +16,14 @@ import { drawTowns } from "./towns.ts";
 export async function start(root: HTMLElement): Promise<void> {
   const feed = followLive("/live");
   const page = await openPage(root);
-  const redraw = (changed: { figures?: unknown; cases?: unknown; charts?: unknown }): void => {
+  const redraw = (changed: { figures?: unknown; cases?: unknown; charts?: unknown; alerts?: unknown }): void => {
     if (changed.figures) drawFigures(page, feed);
-    if (changed.cases) drawStream(page, feed);
+    if (changed.alerts) drawAlerts(page, feed);
+    // A warning takes room from the cases below it.
+    if (changed.cases || changed.alerts) drawStream(page, feed);
     if (changed.charts) drawTowns(page, feed);
   };
-  const everything = { figures: true, cases: true, charts: true };
+  const everything = { figures: true, cases: true, charts: true, alerts: true };
   followHeader(page, feed);
   followCharts(page, feed);
   redraw(everything);
@@ -30,7 +33,10 @@ export async function start(root: HTMLElement): Promise<void> {
     if (kind === "delta") pulseSevere(page, frame);
   });
   // Ages and the number of rows that fit change without any message.
-  setInterval(() => drawFigures(page, feed), 5000);
+  setInterval(() => {
+    drawFigures(page, feed);
+    drawAlerts(page, feed);
+  }, 5000);
   new ResizeObserver(() => redraw(everything)).observe(root);
 
   const container = page.slot("map");

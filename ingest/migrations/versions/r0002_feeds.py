@@ -28,5 +28,6 @@ def upgrade() -> None:
         sa.Column("late_duplicate", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("observed_at", sa.BigInteger(), nullable=False),
+        sa.Column("fast_clock", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("sender", "feed", name="pk_feed_totals"),
     )
