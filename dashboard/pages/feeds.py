@@ -52,7 +52,8 @@ def lay_out(county: County, lang: str) -> Component:
 
 
 def _lay_chip(state: str, lang: str) -> Component:
-    label: list[Component | str] = [html.Span("", className="dot", **mark(data_state=state)), text(lang, f"feed_state.{state}"), html.B("0")]
+    dot = html.Span("", className="dot", **mark(data_state=state))
+    label: list[Component | str] = [dot, text(lang, f"feed_state.{state}"), html.B("0")]
     return html.Button(label, type="button", className="chip", **mark(data_state=state, aria_pressed="false"))
 
 

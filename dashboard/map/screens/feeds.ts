@@ -55,12 +55,13 @@ interface Choice {
 /** Starts the page on the skeleton that Dash has rendered. */
 export async function start(root: HTMLElement): Promise<void> {
   const feed = followLive("/live");
-  const page = await openPage(root);
-  const stopHeader = followHeader(page, feed);
   const choice = readChoice();
+  let page: Page | null = null;
   let board: Board | null = null;
-  const draw = () => board && drawBoard(page, board, choice);
-  takeChoices(root, choice, () => draw());
+  const draw = () => page && board && drawBoard(page, board, choice);
+  takeChoices(root, choice, () => draw()); // at once: who clicks before the county has loaded is heard, too
+  page = await openPage(root);
+  const stopHeader = followHeader(page, feed);
   for (;;) {
     if (!root.isConnected) break; // Dash has gone to another page
     try {
