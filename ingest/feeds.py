@@ -7,7 +7,7 @@ of senders know who should be heard. One row is one feed of one sender.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, func, select
@@ -173,6 +173,20 @@ def list_rows(
         for owner in owners
     ]
     return sorted(rows, key=lambda row: (_URGENCY.index(row.state), row.sender, row.feed))
+
+
+class FeedTotal(NamedTuple):
+    """What SQL has counted of one feed of one sender since the beginning."""
+
+    recorded: int
+    late_duplicate: int
+
+
+def read_feed_totals(engine: Engine) -> dict[Owner, FeedTotal]:
+    """Return the totals of every feed of every sender."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(feed_totals)).all()
+    return {(row.sender, row.feed): FeedTotal(row.recorded, row.late_duplicate) for row in rows}
 
 
 def read_feed_history(engine: Engine, now: datetime) -> dict[Owner, FeedHistory]:

@@ -1,24 +1,25 @@
 """How ingest is: the state of what it stands on, and the counters that must always add up."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from ingest.feeds import FeedTotal, Owner, read_feed_totals
 from ingest.history import read_counters
-from ingest.records import AnyRecord, name_feed
+from ingest.signs import read_signs
 from ingest.stream import AsyncStreams, PartitionState, StreamUnavailable, Tallies, order_id
 
 DATABASE_TIMEOUT_S = 3.0
 
 Status = Literal["ok", "degraded", "down"]
+T = TypeVar("T")
 
 # One thread: while a database hangs, questions about it wait in line here and nobody else is short of threads.
 _database_thread = ThreadPoolExecutor(1, "health")
@@ -47,66 +48,106 @@ class Part(msgspec.Struct):
 
 
 class FeedHealth(msgspec.Struct):
-    """What came from one feed since this process started."""
+    """What came of one feed, whoever sent it."""
 
     key: str
     received: int
-    last_message_at: datetime
+    last_message_at: datetime | None
+
+
+class SenderHealth(msgspec.Struct):
+    """What came of one feed from one sender: received = accepted + duplicate + rejected.
+
+    `feed` is empty for what was refused before its feed could be told; `last_message_at` is of what was accepted.
+    """
+
+    sender: str
+    feed: str
+    received: int
+    accepted: int
+    duplicate: int
+    rejected: int
+    recorded: int | None
+    last_message_at: datetime | None
 
 
 class Parts(msgspec.Struct):
-    """The parts that ingest knows of."""
+    """The parts that ingest knows of; `processes` are those that leave signs of life, by name."""
 
     redis: Part
     database: Part
+    processes: dict[str, Part]
     feeds: list[FeedHealth]
 
 
 class Health(msgspec.Struct):
-    """The answer of `/health`; `counters` is None while Redis, which keeps them, is away."""
+    """The answer of `/health`; while Redis, which counts, is away, `counters` is None and `senders` empty.
+
+    `warnings` say why readings wait, and what is wrong with the file of senders: then the status is `degraded`.
+    """
 
     status: Status
     now: datetime
+    warnings: list[str]
     parts: Parts
     counters: Counters | None
+    senders: list[SenderHealth]
 
 
-@dataclass
-class Traffic:
-    """What this process has seen since it started; the lasting counters are in Redis and SQL."""
-
-    answers: Counter[int] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-    heard_at: dict[str, datetime] = field(default_factory=dict)
-
-    def note(self, records: Iterable[AnyRecord], at: datetime) -> None:
-        """Count accepted records by feed."""
-        counted = Counter(map(name_feed, records))
-        self.events.update(counted)
-        self.heard_at.update(dict.fromkeys(counted, at))
-
-    def list_feeds(self) -> list[FeedHealth]:
-        """Return every feed heard of."""
-        return [FeedHealth(key, self.events[key], at) for key, at in sorted(self.heard_at.items())]
-
-
-async def read_health(streams: AsyncStreams, database: Engine, traffic: Traffic) -> Health:
+async def read_health(streams: AsyncStreams, database: Engine, warnings: Sequence[str] = ()) -> Health:
     """Return how ingest is; never raises, and answers within the client's time-out whatever is away."""
     # SQL before Redis: what is recorded now was accepted before, so `recorded` never runs ahead of `accepted`.
-    stored, database_part = await _ask_database(database)
+    stored, database_part = await ask_database(database)
+    recorded = (await _ask(database, read_feed_totals))[0] if stored is not None else None
     tallies, redis_part = await _ask_redis(streams)
+    signs = await read_signs(streams.client)
+    processes = {
+        name: Part(sign.state, last_message_at=sign.last_message_at, reason=sign.reason) for name, sign in signs.items()
+    }
     counters = None
+    senders = [] if tallies is None else _list_senders(tallies, recorded)
     if tallies is not None:
         counters = settle_counters(tallies, stored)
         if counters.recorded is not None:
             database_part.lag = counters.accepted - counters.recorded
-    status: Status = "ok" if database_part.state == "ok" else "degraded"
+    troubled = bool(warnings) or any(part.state != "ok" for part in (database_part, *processes.values()))
+    status: Status = "degraded" if troubled else "ok"
     return Health(
         status="down" if redis_part.state == "down" else status,
         now=datetime.now(UTC),
-        parts=Parts(redis=redis_part, database=database_part, feeds=traffic.list_feeds()),
+        warnings=list(warnings),
+        parts=Parts(redis=redis_part, database=database_part, processes=processes, feeds=_list_feeds(senders)),
         counters=counters,
+        senders=senders,
     )
+
+
+def _list_senders(tallies: Tallies, recorded: Mapping[Owner, FeedTotal] | None) -> list[SenderHealth]:
+    rows = []
+    for owner, tally in sorted(tallies.by_feed.items()):
+        total = FeedTotal(0, 0) if recorded is None else recorded.get(owner, FeedTotal(0, 0))
+        rows.append(
+            SenderHealth(
+                sender=owner[0],
+                feed=owner[1],
+                received=tally.received,
+                accepted=tally.accepted - total.late_duplicate,
+                duplicate=tally.duplicate + total.late_duplicate,
+                rejected=tally.rejected,
+                recorded=None if recorded is None else total.recorded,
+                last_message_at=tally.heard_at,
+            )
+        )
+    return rows
+
+
+def _list_feeds(senders: Iterable[SenderHealth]) -> list[FeedHealth]:
+    feeds: dict[str, FeedHealth] = {}
+    for told in senders:
+        feed = feeds.setdefault(told.feed, FeedHealth(told.feed, 0, None))
+        feed.received += told.received
+        feed.last_message_at = max(filter(None, (feed.last_message_at, told.last_message_at)), default=None)
+    return [feed for key, feed in sorted(feeds.items()) if key]
 
 
 def settle_counters(tallies: Tallies, stored: Mapping[str, int] | None) -> Counters:
@@ -117,7 +158,7 @@ def settle_counters(tallies: Tallies, stored: Mapping[str, int] | None) -> Count
     """
     if stored is None:
         return Counters(tallies.received, tallies.accepted, tallies.duplicate, tallies.rejected, None)
-    late, refused = stored.get("late_duplicate", 0), stored.get("refused", 0)
+    late, refused = stored.get("late_duplicate", 0), stored.get("refused", 0) - tallies.readmitted
     settled = replace(
         tallies,
         accepted=tallies.accepted - late - refused,
@@ -128,11 +169,16 @@ def settle_counters(tallies: Tallies, stored: Mapping[str, int] | None) -> Count
     return Counters(settled.received, settled.accepted, settled.duplicate, settled.rejected, recorded)
 
 
-async def _ask_database(database: Engine) -> tuple[dict[str, int] | None, Part]:
+async def ask_database(database: Engine) -> tuple[dict[str, int] | None, Part]:
+    """Return the counters that SQL keeps and how it is; None where it does not answer in time."""
+    return await _ask(database, read_counters)
+
+
+async def _ask(database: Engine, question: Callable[[Engine], T]) -> tuple[T | None, Part]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(DATABASE_TIMEOUT_S):
-            return await loop.run_in_executor(_database_thread, read_counters, database), Part("ok")
+            return await loop.run_in_executor(_database_thread, question, database), Part("ok")
     except (SQLAlchemyError, TimeoutError) as error:
         return None, Part("down", reason=type(error).__name__)
 
@@ -147,15 +193,21 @@ async def _ask_redis(streams: AsyncStreams) -> tuple[Tallies | None, Part]:
     return tallies, Part("ok", lag=sum(state.length for state in states), last_message_at=newest.last_at)
 
 
-def render_metrics(health: Health, traffic: Traffic) -> str:
-    """Return the figures in Prometheus' text format; what is not known is left out."""
-    return "\n".join(_list_metrics(health, traffic)) + "\n"
+def render_metrics(health: Health, answers: Mapping[int, int]) -> str:
+    """Return the figures in Prometheus' text format; what is not known is left out.
+
+    `answers` counts what this process answered, by status.
+    """
+    return "\n".join(_list_metrics(health, answers)) + "\n"
 
 
-def _list_metrics(health: Health, traffic: Traffic) -> Iterator[str]:
+def _list_metrics(health: Health, answers: Mapping[int, int]) -> Iterator[str]:
     yield "# TYPE county_ingest_up gauge"
-    for name, part in (("redis", health.parts.redis), ("database", health.parts.database)):
+    parts = {"redis": health.parts.redis, "database": health.parts.database, **health.parts.processes}
+    for name, part in parts.items():
         yield f'county_ingest_up{{part="{name}"}} {int(part.state == "ok")}'
+    yield "# TYPE county_ingest_warnings gauge"
+    yield f"county_ingest_warnings {len(health.warnings)}"
     if health.counters is not None:
         yield "# TYPE county_ingest_events_total counter"
         for outcome, count in msgspec.structs.asdict(health.counters).items():
@@ -168,12 +220,21 @@ def _list_metrics(health: Health, traffic: Traffic) -> Iterator[str]:
         yield "# TYPE county_ingest_unrecorded gauge"
         yield f"county_ingest_unrecorded {health.parts.database.lag}"
     yield "# TYPE county_ingest_requests_total counter"
-    for code, count in sorted(traffic.answers.items()):
+    for code, count in sorted(answers.items()):
         yield f'county_ingest_requests_total{{code="{code}"}} {count}'
-    yield "# TYPE county_ingest_feed_events_total counter"
-    for feed in traffic.list_feeds():
-        yield f'county_ingest_feed_events_total{{feed="{feed.key}"}} {feed.received}'
-    yield "# TYPE county_ingest_feed_heard_timestamp_seconds gauge"
-    for feed in traffic.list_feeds():
-        at = feed.last_message_at.timestamp()
-        yield f'county_ingest_feed_heard_timestamp_seconds{{feed="{feed.key}"}} {at:.3f}'
+    yield from _list_sender_metrics(health.senders)
+
+
+def _list_sender_metrics(senders: Sequence[SenderHealth]) -> Iterator[str]:
+    yield "# TYPE county_ingest_sender_events_total counter"
+    for told in senders:
+        for outcome in ("accepted", "duplicate", "rejected", "recorded"):
+            count = getattr(told, outcome)
+            if count is not None:
+                labels = f'sender="{told.sender}",feed="{told.feed}",outcome="{outcome}"'
+                yield f"county_ingest_sender_events_total{{{labels}}} {count}"
+    yield "# TYPE county_ingest_sender_heard_timestamp_seconds gauge"
+    for told in senders:
+        if told.last_message_at is not None:
+            at = told.last_message_at.timestamp()
+            yield f'county_ingest_sender_heard_timestamp_seconds{{sender="{told.sender}",feed="{told.feed}"}} {at:.3f}'

@@ -1,13 +1,15 @@
 """What the ingest service takes and gives, as OpenAPI 3.1, made from the structs that do the work."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
-from ingest.connectors import http_events
+from ingest.connectors import cap, http_events, ngsi_ld, ngsi_v2
 from ingest.entities import MODELS
 from ingest.events import AnyEvent
 from ingest.health import Health
+from ingest.open311.openapi import describe_open311
 from ingest.pipeline import Answer
 
 _REFERENCE: Final = "#/components/schemas/{name}"
@@ -33,6 +35,14 @@ def describe_api(largest_body_bytes: int) -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": {
             "/v1/events": {"post": _describe_events(event, answer, problem, largest_body_bytes)},
+            "/ngsi-ld/notify": {
+                "post": _describe_notification("NGSI-LD", ngsi_ld.CONTENT_TYPES, answer, problem, largest_body_bytes)
+            },
+            "/v2/notify": {
+                "post": _describe_notification("NGSIv2", ngsi_v2.CONTENT_TYPES, answer, problem, largest_body_bytes)
+            },
+            "/cap": {"post": _describe_alert(answer, problem, largest_body_bytes)},
+            **describe_open311(),
             "/health": {
                 "get": {
                     "summary": "How the service is, and its counters",
@@ -63,17 +73,49 @@ def _describe_events(
                 http_events.ONE: {"schema": event},
                 http_events.BATCH: {"schema": {"type": "array", "items": event}},
                 http_events.LINES: {"schema": {"type": "string", "description": "one event a line"}},
+                http_events.BINARY: {
+                    "schema": {"type": "object", "description": "an event's data; its attributes are ce-* headers"}
+                },
             },
         },
-        "responses": {
-            "202": _json("Each event was accepted, known already, or rejected with a reason", answer),
-            "400": _json("The body is no JSON at all", problem),
-            "401": _json("No key, or a wrong one", problem),
-            "413": _json(f"The body has more than {largest_body_bytes} bytes", problem),
-            "415": _json("Another content type", problem),
-            "429": _json("Too many requests at once; wait for Retry-After", problem),
-            "503": _json("Nothing was taken for certain; send all of it again after Retry-After", problem),
-        },
+        "responses": _describe_answers(answer, problem, largest_body_bytes),
+    }
+
+
+def _describe_notification(
+    version: str, content_types: Iterable[str], answer: dict[str, Any], problem: dict[str, Any], largest_body_bytes: int
+) -> dict[str, Any]:
+    entities = {"type": "array", "items": {"$ref": _REFERENCE.format(name="Entity")}}
+    schema = {"type": "object", "properties": {"data": entities}, "required": ["data"]}
+    return {
+        "summary": f"Take the notification of an {version} broker",
+        "description": "Entities in any form of representation; a reading told again is a duplicate.",
+        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in content_types}},
+        "responses": _describe_answers(answer, problem, largest_body_bytes),
+    }
+
+
+def _describe_alert(answer: dict[str, Any], problem: dict[str, Any], largest_body_bytes: int) -> dict[str, Any]:
+    schema = {"type": "string", "description": "a CAP 1.2 message, without a document type declaration"}
+    return {
+        "summary": "Take an alert, its update or its cancellation",
+        "requestBody": {"required": True, "content": {name: {"schema": schema} for name in cap.CONTENT_TYPES}},
+        "responses": _describe_answers(answer, problem, largest_body_bytes)
+        | {"400": _json("The body is no XML, or such as is never read: with a DTD, too deep, too large", problem)},
+    }
+
+
+def _describe_answers(answer: dict[str, Any], problem: dict[str, Any], largest_body_bytes: int) -> dict[str, Any]:
+    return {
+        "202": _json("Each event was accepted, known already, or rejected with a reason", answer),
+        "400": _json("The body is no JSON at all", problem),
+        "401": _json("No key, or a wrong one", problem),
+        "403": _json("All of it is what this sender may not send: rejected, with the reason", answer),
+        "408": _json("The body did not come in time", problem),
+        "413": _json(f"The body has more than {largest_body_bytes} bytes, expanded, or too many values", problem),
+        "415": _json("Another content type, or compressed otherwise than with gzip", problem),
+        "429": _json("More events a second than this sender may send; come again after Retry-After", problem),
+        "503": _json("Nothing was taken for certain; send all of it again after Retry-After", problem),
     }
 
 

@@ -2,8 +2,20 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+KEPT_DAYS: Mapping[str, int] = {
+    "readings": 400,
+    "reading_hours": 0,
+    "workers": 30,
+    "feed_minutes": 8,
+    "alarms": 400,
+    "alerts": 400,
+    "reporters": 0,
+    "cases": 0,
+}
+"""How many days each table's rows are kept, where `<TABLE>_KEPT_DAYS` does not say otherwise; 0 is for ever."""
 
 
 class SettingError(ValueError):
@@ -31,7 +43,31 @@ class Settings:
     ui_lang: str = "zh"
     auth: str = "demo"
     partitions: int = 4
+    recorder_name: str | None = None
     rejected_kept: int = 100_000
+    rejected_kept_mb: int = 256
+    polls: Path | None = None
+    mqtt_url: str | None = None
+    mqtt_client_id: str = "county-brain"
+    mqtt_ca_file: Path | None = None
+    mqtt_cert_file: Path | None = None
+    mqtt_key_file: Path | None = None
+    mqtt_topics: tuple[str, ...] = ()
+    mqtt_share: str | None = None
+    senders: Path | None = None
+    redis_memory_mb: int | None = None
+    redis_fsync: str = "everysec"
+    ingest_connections: int = 1024
+    ingest_connections_per_address: int = 256
+    ingest_bodies_mb: int = 64
+    ingest_head_timeout_s: int = 10
+    ingest_body_timeout_s: int = 30
+    readings_wait_at_memory_percent: int = 80
+    readings_wait_at_unrecorded: int = 10_000_000
+    readings_wait_at_disk_mb: int = 256
+    stream_kept_s: int = 300
+    stream_longest: int = 500_000
+    kept_days: Mapping[str, int] = field(default_factory=lambda: dict(KEPT_DAYS))
 
     @property
     def web_url(self) -> str:
@@ -58,7 +94,31 @@ class Settings:
             "UI_LANG": self.ui_lang,
             "AUTH": self.auth,
             "PARTITIONS": self.partitions,
+            "RECORDER_NAME": self.recorder_name,
             "REJECTED_KEPT": self.rejected_kept,
+            "REJECTED_KEPT_MB": self.rejected_kept_mb,
+            "POLLS": self.polls and self.polls.resolve(),
+            "MQTT_URL": self.mqtt_url,
+            "MQTT_CLIENT_ID": self.mqtt_client_id,
+            "MQTT_CA_FILE": self.mqtt_ca_file and self.mqtt_ca_file.resolve(),
+            "MQTT_CERT_FILE": self.mqtt_cert_file and self.mqtt_cert_file.resolve(),
+            "MQTT_KEY_FILE": self.mqtt_key_file and self.mqtt_key_file.resolve(),
+            "MQTT_TOPICS": " ".join(self.mqtt_topics) or None,
+            "MQTT_SHARE": self.mqtt_share,
+            "SENDERS": self.senders and self.senders.resolve(),
+            "REDIS_MEMORY_MB": self.redis_memory_mb,
+            "REDIS_FSYNC": self.redis_fsync,
+            "INGEST_CONNECTIONS": self.ingest_connections,
+            "INGEST_CONNECTIONS_PER_ADDRESS": self.ingest_connections_per_address,
+            "INGEST_BODIES_MB": self.ingest_bodies_mb,
+            "INGEST_HEAD_TIMEOUT_S": self.ingest_head_timeout_s,
+            "INGEST_BODY_TIMEOUT_S": self.ingest_body_timeout_s,
+            "READINGS_WAIT_AT_MEMORY_PERCENT": self.readings_wait_at_memory_percent,
+            "READINGS_WAIT_AT_UNRECORDED": self.readings_wait_at_unrecorded,
+            "READINGS_WAIT_AT_DISK_MB": self.readings_wait_at_disk_mb,
+            "STREAM_KEPT_S": self.stream_kept_s,
+            "STREAM_LONGEST": self.stream_longest,
+            **{_name_kept(table): days for table, days in self.kept_days.items()},
         }
         return {name: str(value) for name, value in values.items() if value is not None}
 
@@ -80,8 +140,39 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ui_lang=_read_choice(environ, "UI_LANG", "zh", ("zh", "en")),
         auth=_read_choice(environ, "AUTH", "demo", ("demo", "on")),
         partitions=_read_integer(environ, "PARTITIONS", 4, highest=1024),
+        recorder_name=environ.get("RECORDER_NAME") or None,
         rejected_kept=_read_integer(environ, "REJECTED_KEPT", 100_000, highest=100_000_000),
+        rejected_kept_mb=_read_integer(environ, "REJECTED_KEPT_MB", 256, highest=1_000_000),
+        polls=Path(environ["POLLS"]) if environ.get("POLLS") else None,
+        mqtt_url=environ.get("MQTT_URL") or None,
+        mqtt_client_id=environ.get("MQTT_CLIENT_ID") or "county-brain",
+        mqtt_ca_file=_read_path(environ, "MQTT_CA_FILE"),
+        mqtt_cert_file=_read_path(environ, "MQTT_CERT_FILE"),
+        mqtt_key_file=_read_path(environ, "MQTT_KEY_FILE"),
+        mqtt_topics=tuple((environ.get("MQTT_TOPICS") or "").split()),
+        mqtt_share=environ.get("MQTT_SHARE") or None,
+        senders=Path(environ["SENDERS"]) if environ.get("SENDERS") else None,
+        redis_memory_mb=_read_integer(environ, "REDIS_MEMORY_MB", 0, highest=16 * 1024 * 1024) or None,
+        redis_fsync=_read_choice(environ, "REDIS_FSYNC", "everysec", ("everysec", "always")),
+        ingest_connections=_read_integer(environ, "INGEST_CONNECTIONS", 1024, highest=100_000),
+        ingest_connections_per_address=_read_integer(environ, "INGEST_CONNECTIONS_PER_ADDRESS", 256, highest=100_000),
+        ingest_bodies_mb=_read_integer(environ, "INGEST_BODIES_MB", 64, highest=65_536),
+        ingest_head_timeout_s=_read_integer(environ, "INGEST_HEAD_TIMEOUT_S", 10, highest=3600),
+        ingest_body_timeout_s=_read_integer(environ, "INGEST_BODY_TIMEOUT_S", 30, highest=3600),
+        readings_wait_at_memory_percent=_read_integer(environ, "READINGS_WAIT_AT_MEMORY_PERCENT", 80, highest=100),
+        readings_wait_at_unrecorded=_read_integer(environ, "READINGS_WAIT_AT_UNRECORDED", 10_000_000, highest=10**10),
+        readings_wait_at_disk_mb=_read_integer(environ, "READINGS_WAIT_AT_DISK_MB", 256, highest=10**7),
+        stream_kept_s=_read_integer(environ, "STREAM_KEPT_S", 300, highest=7 * 86_400),
+        stream_longest=_read_integer(environ, "STREAM_LONGEST", 500_000, highest=1_000_000_000),
+        kept_days={
+            table: _read_integer(environ, _name_kept(table), days, highest=100_000, lowest=0)
+            for table, days in KEPT_DAYS.items()
+        },
     )
+
+
+def _name_kept(table: str) -> str:
+    return f"{table.upper()}_KEPT_DAYS"
 
 
 def _as_reachable(host: str) -> str:
@@ -90,12 +181,17 @@ def _as_reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _read_integer(environ: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _read_path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name)
+    return Path(text) if text else None
+
+
+def _read_integer(environ: Mapping[str, str], name: str, default: int, highest: int, lowest: int = 1) -> int:
     text = environ.get(name)
     if not text:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= highest:
-        raise SettingError(f"{name} must be a whole number from 1 to {highest}, not {text!r}")
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        raise SettingError(f"{name} must be a whole number from {lowest} to {highest}, not {text!r}")
     return int(text)
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import time
@@ -8,7 +9,16 @@ import pytest
 import redis
 
 from ingest import embedded
-from ingest.embedded import EmbeddedError, prepare_server, socket_path, start_redis
+from ingest.embedded import (
+    EmbeddedError,
+    EmbeddedRedis,
+    choose_memory_mb,
+    prepare_server,
+    socket_path,
+    start_redis,
+)
+from ingest.syncing import keep_synced, sync_files
+from tests.appliance import wait_for
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
@@ -78,3 +88,41 @@ def test_a_server_on_path_is_taken_when_new_enough(tmp_path: Path, monkeypatch: 
         embedded.find_server()
     (tmp_path / "valkey-server").symlink_to(bundled)
     assert embedded.find_server() == tmp_path / "valkey-server"
+
+
+def test_its_memory_has_a_bound_and_what_it_answers_is_written(tmp_path: Path) -> None:
+    def ask(server: EmbeddedRedis, name: str) -> str:
+        with redis.Redis.from_url(server.url, decode_responses=True) as client:
+            answer: str = client.config_get(name)[name]
+        server.stop()
+        return answer
+
+    assert int(ask(start_redis(tmp_path), "maxmemory")) == choose_memory_mb() << 20
+    assert 64 <= choose_memory_mb() <= 8192
+    assert int(ask(start_redis(tmp_path, memory_mb=100), "maxmemory")) == 100 << 20
+    # Not Valkey's own `everysec`: that holds writes back while it syncs, and a kill then loses what was acknowledged.
+    assert ask(start_redis(tmp_path), "appendfsync") == "no"
+    assert ask(start_redis(tmp_path, fsync="always"), "appendfsync") == "always"
+
+
+def test_a_container_limits_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(embedded, "CONTAINER_LIMITS", (limit, tmp_path / "none"))
+    limit.write_text("419430400\n")
+    assert choose_memory_mb() == 100
+    limit.write_text("max\n")
+    assert choose_memory_mb() > 100
+
+
+def test_its_file_is_synced_every_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    server = start_redis(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", sync)
+    with keep_synced(tmp_path / "redis"):
+        wait_for(lambda: "appendonly.aof.1.incr.aof" in synced, what="a sync")
+        server.stop()
+    assert sync_files(tmp_path / "nothing") == 0

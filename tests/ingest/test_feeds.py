@@ -10,6 +10,7 @@ from geo.county import County
 from ingest.arrivals import Arrival
 from ingest.feed_rows import forget_feed_minutes, write_feeds
 from ingest.feeds import FeedBoard, judge_state, list_expected, list_rows, read_board, read_feed_history
+from ingest.health import Health, read_health
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AnyRecord, CaseReported, Reading, encode_record, name_feed
@@ -150,6 +151,8 @@ def test_the_whole_way_adds_up(redis_url: str, database_url: str, county: County
     assert (row.received, row.accepted, row.duplicate, row.rejected, row.recorded) == (9, 5, 3, 1, 5)
     assert row.state == "ok"
     assert row.reasons[0].count == 1
+    (told,) = ask_health(redis_url, database_url).senders
+    assert (told.received, told.accepted, told.duplicate, told.rejected, told.recorded) == (9, 5, 3, 1, 5)
 
 
 def test_the_board_says_what_is_away(tmp_path: Any, county: County) -> None:
@@ -169,6 +172,16 @@ def test_a_bound_sender_is_expected_from_the_start(county: County) -> None:
     heard = {("anybody", "air"): FeedTally(1, 0, 0, NOW)}
     assert ("anybody", "") not in {(row.sender, row.feed) for row in list_rows(heard, {}, [], expected, NOW)}
     assert ("anybody", "") in {(row.sender, row.feed) for row in list_rows({}, {}, [], expected, NOW)}
+
+
+def ask_health(redis_url: str, database_url: str) -> Health:
+    async def ask() -> Health:
+        client = connect_async(redis_url)
+        health = await read_health(AsyncStreams(client, 1), open_database(database_url, read_only=True))
+        await client.aclose()
+        return health
+
+    return asyncio.run(ask())
 
 
 def ask_board(redis_url: str, database_url: str, county: County) -> FeedBoard:
