@@ -7,7 +7,17 @@ from pathlib import Path
 
 from bench.table import print_table
 
-SCRIPTS = ("ingest_rate", "live_fanout", "map_update", "event_to_screen")
+SCRIPTS = (
+    "ingest_rate",
+    "single_posts",
+    "recorder_rate",
+    "commit_latency",
+    "placing_rate",
+    "mqtt_rate",
+    "live_fanout",
+    "map_update",
+    "event_to_screen",
+)
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ from ingest.records import (
 from ingest.shapes import read_familiar
 from ingest.weight import MOST_MARKS_IN_EVENT
 
-DECODE_AT_ONCE: Final = 1_000
+DECODE_AT_ONCE: Final = 100
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(min_length=1, max_length=500)]

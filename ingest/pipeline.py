@@ -1,10 +1,12 @@
 """The way of a body through ingest: parsed by its door, placed, de-duplicated, streamed, counted."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import ModuleType
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 
@@ -12,9 +14,12 @@ from geo.county import County
 from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.placing import Placer, find_partition
 from ingest.reception import Reception, open_reception
-from ingest.records import FEEDS, AnyRecord, encode_record, name_feed
+from ingest.records import FEEDS, URGENT_FEEDS, AnyRecord, encode_record, name_feed
 from ingest.senders import LOCAL, Sender
 from ingest.stream import AsyncStreams, Entry, Rejection, digest_event
+
+SCOPE: Final = "sender"
+"""The field of a rejection that is about who sent an event, not about the event."""
 
 
 class Connector(Protocol):
@@ -52,13 +57,26 @@ class Answer(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Batch:
-    """A delivery's events, ready for the streams: entries by partition, and what was refused by its index."""
+    """A delivery's events, ready for the streams: entries by partition, and what was refused by its index.
+
+    They are bytes by now: what was parsed may take thirty times as much memory, and a batch may have to wait.
+    """
 
     sender: str
     received: int
     entries: dict[int, list[Entry]]
     rejections: dict[int, Rejection]
-    records: list[AnyRecord]
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether any of it goes before readings where something must wait."""
+        return not URGENT_FEEDS.isdisjoint({entry.feed for entries in self.entries.values() for entry in entries})
+
+    @property
+    def is_out_of_scope(self) -> bool:
+        """Whether there is nothing in it but what its sender may not send."""
+        refused = self.rejections.values()
+        return bool(refused) and not self.entries and all(rejection.field == SCOPE for rejection in refused)
 
 
 class UnreadableBody(ValueError):  # noqa: N818 - it says what is the case, for the sender to read
@@ -88,9 +106,8 @@ class Preparation:
         self._placer.place([item for item in items if not isinstance(item, Refusal)])
         if sender.is_bounded:
             items = [_hold_to_scope(item, sender) for item in items]
-        records: list[AnyRecord] = []
         rejections: dict[int, Rejection] = {}
-        entries: dict[int, list[Entry]] = {}
+        entries: defaultdict[int, list[Entry]] = defaultdict(list)
         for index, item in enumerate(items):
             if isinstance(item, Refusal):
                 # Counters are kept by feed: a name made up by a sender must not become one.
@@ -98,10 +115,9 @@ class Preparation:
                 rejections[index] = _as_rejection(item._replace(feed=feed), door, delivery, sender)
                 continue
             item.sender = sender.name
-            records.append(item)
             entry = Entry(digest_event(item.source, item.id), name_feed(item), encode_record(item))
-            entries.setdefault(find_partition(item, self._partitions), []).append(entry)
-        return Batch(sender.name, len(items), entries, rejections, records)
+            entries[find_partition(item, self._partitions)].append(entry)
+        return Batch(sender.name, len(items), entries, rejections)
 
 
 async def stream_batch(streams: AsyncStreams, batch: Batch, now: datetime) -> Answer:
@@ -110,9 +126,9 @@ async def stream_batch(streams: AsyncStreams, batch: Batch, now: datetime) -> An
     Raises `StreamUnavailable` if any part may not have been taken: the sender must send all of it again, and
     what was taken will count as duplicate.
     """
-    duplicate = 0
-    for partition, entries in batch.entries.items():
-        duplicate += len(await streams.append(partition, entries, now.date(), batch.sender))
+    today = now.date()
+    calls = [streams.append(partition, entries, today, batch.sender) for partition, entries in batch.entries.items()]
+    duplicate = sum(map(len, await asyncio.gather(*calls)))
     await streams.reject(list(batch.rejections.values()), now)
     return Answer(
         received=batch.received,
@@ -130,7 +146,7 @@ def _hold_to_scope(item: AnyRecord | Refusal, sender: Sender) -> AnyRecord | Ref
     if isinstance(item, Refusal) or objection is None:
         return item
     # Its own bytes are gone by now; a record says the same, and is what a later look at it needs.
-    return Refusal(f"sender: {objection}", "sender", item.id, item.source, encode_record(item), name_feed(item))
+    return Refusal(f"sender: {objection}", SCOPE, item.id, item.source, encode_record(item), name_feed(item))
 
 
 def _as_rejection(refusal: Refusal, door: Connector, delivery: Delivery, sender: Sender) -> Rejection:

@@ -15,6 +15,7 @@ from ingest.records import (
     AnyRecord,
     CaseActed,
     CaseReported,
+    DeviceSeen,
     Placed,
 )
 from ingest.stream import choose_partition, digest_event
@@ -50,7 +51,7 @@ class Placer:
         cells = self._cells
         if len(cells) > POINTS_KEPT:
             cells = self._cells = {}  # a new one: another thread may be reading the old
-        new = [point for point in set(points) if point not in cells]
+        new = list({point for point in points if point not in cells})
         if new:
             lon, lat = numpy.array(new, dtype=float).T
             for point, position in zip(new, self._lookup.find_cells(lon, lat).tolist(), strict=True):
@@ -65,13 +66,15 @@ class Placer:
 
 
 def find_partition(record: AnyRecord, partitions: int) -> int:
-    """Return a record's partition: that of its town, or else of its case, its alarm or itself."""
+    """Return a record's partition: that of its town, or else of its case, its alarm, its device or itself."""
     if isinstance(record, Placed) and record.cell_code:
         return _partition_of_cell(record.cell_code, partitions)
     if isinstance(record, CaseReported | CaseActed):
         return choose_partition(record.case_id, partitions)
     if isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared):
         return choose_partition(record.alarm_id, partitions)
+    if isinstance(record, DeviceSeen):
+        return choose_partition(record.asset_id, partitions)
     return choose_partition(record.id, partitions)
 
 

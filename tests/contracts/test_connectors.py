@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ingest.connectors
+from geo.profile import Datastream
 from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.pipeline import Connector, as_connector
 from ingest.reception import Reception
@@ -30,6 +31,9 @@ RECEPTION = Reception(
     declared_feeds={"noise": "dB"},
     asset_points={"B-1": (120.5, 29.5)},
     cell_points={"339901001001001": (120.2, 29.6)},
+    asset_kinds={"B-1": "bin"},
+    datastreams={"42": Datastream("42", "waste", "B-1")},
+    measure_names={"bin": {"l": "fillingLevel", "t": "temperature"}},
 )
 FOREIGN_TO_A_DOOR = {"asyncio", "time", "random", "redis", "sqlalchemy", "httpx", "socket", "threading", "subprocess"}
 

@@ -16,7 +16,7 @@ from tests.layers.worlds import busy_county
 
 FOLDER = Path(__file__).resolve().parents[2] / "layers"
 SIBLINGS = {module.stem for module in FOLDER.glob("*.py")}
-SHARED = {"contract", "palettes", "places", "series", "state", "things", "words"}
+SHARED = {"alert_book", "contract", "palettes", "places", "series", "state", "things", "words"}
 # What a pure layer may use: nothing here can read a file, a socket, a clock or a die.
 HARMLESS = {"collections.abc", "dataclasses", "datetime", "enum", "functools", "itertools", "math", "typing"}
 COLOUR = re.compile(r"#[0-9A-F]{6}([0-9A-F]{2})?")
@@ -105,6 +105,8 @@ def test_columns_are_of_one_length_and_ids_are_known(layer: Layer, busy: LiveSta
         assert set(frame.ids) == set(range(len(county.cells)))
     elif layer.spec.geometry == "asset":
         assert all(busy.assets[asset].kind in layer.spec.kinds for asset in frame.ids)
+    elif layer.spec.geometry == "area":
+        assert set(frame.ids) <= busy.alerts.keys()
     else:
         assert set(frame.ids) <= busy.cases.keys() | busy.workers.keys()
     assert frame.newest_at is None or frame.newest_at.tzinfo is not None

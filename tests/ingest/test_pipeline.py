@@ -37,8 +37,10 @@ def centre(county: County, position: int) -> tuple[float, float]:
 
 
 def prepare(preparation: Preparation, *events: dict[str, Any]) -> list[AnyRecord]:
-    body = json.dumps(events).encode()
-    return preparation.prepare(DOOR, Delivery(body=body, content_type=http_events.BATCH, received_at=NOW)).records
+    delivery = Delivery(body=json.dumps(events).encode(), content_type=http_events.BATCH, received_at=NOW)
+    records: list[Any] = DOOR.parse(delivery, preparation.reception).items
+    preparation.sort(records, DOOR, delivery)
+    return records
 
 
 def test_points_find_their_cells_and_cells_their_points(preparation: Preparation, county: County) -> None:
