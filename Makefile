@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAP_SOURCES := $(shell find dashboard/map -type f 2>/dev/null) tsconfig.json
 
-.PHONY: run test check bench format setup setup-dev screenshots clean
+.PHONY: run test faults check bench backup restore format setup setup-dev screenshots clean
 
 run: setup
 	@exec $(BIN)/python app.py
 
 test: setup-dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# The fault tests at full length; FAULTS_ROUNDS=10 for an hour, FAULTS_SEED=… to have a plan again, ARGS as for `test`.
+faults: export FAULTS_ROUNDS ?= 1
+faults: setup-dev
+	$(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
 
 check: setup-dev
 	$(BIN)/ruff format --check .
@@ -23,6 +28,10 @@ check: setup-dev
 bench: setup-dev .setup/bench-tools
 	$(BIN)/python -m bench
 
+# make backup FILE=/mnt/usb/monday.backup, while everything runs; make restore FILE=… into an empty DATA_DIR.
+backup restore: setup
+	@$(BIN)/python -m ingest $@ $(or $(FILE),$(error say where: make $@ FILE=...))
+
 screenshots: setup-dev
 	$(BIN)/python -m docs.screenshots
 
@@ -33,8 +42,8 @@ format: setup-dev
 # What the product needs: Python packages, the map's bundle.
 setup: .setup/python .setup/map
 
-# What tests and checks need on top: test packages, Chromium and fonts.
-setup-dev: .setup/python-dev .setup/map .setup/browser
+# What tests and checks need on top: test packages, Chromium and fonts, Mosquitto.
+setup-dev: .setup/python-dev .setup/map .setup/browser .setup/broker
 
 .setup/python: requirements.txt
 	@mkdir -p .setup
@@ -63,7 +72,11 @@ setup-dev: .setup/python-dev .setup/map .setup/browser
 	setup/install-browser
 	@touch $@
 
-.setup/bench-tools: setup/install-bench-tools
+.setup/broker: setup/install-broker
+	setup/install-broker
+	@touch $@
+
+.setup/bench-tools: setup/install-bench-tools requirements-bench.txt .setup/python
 	setup/install-bench-tools
 	@touch $@
 

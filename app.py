@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
 from ingest.keys import provide_key
+from ingest.polling_sources import find_declarations
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.start import StartError, check_exposure, check_port, claim_data_folder
 from ingest.supervisor import EXIT_HOPELESS, Part, Supervisor, answers
+from ingest.syncing import keep_synced
 
 
 def list_parts(settings: Settings) -> list[Part]:
@@ -23,10 +26,16 @@ def list_parts(settings: Settings) -> list[Part]:
     environ = settings.as_environ()
     parts = []
     if settings.redis_url is None:
-        command, environ["REDIS_URL"] = prepare_server(settings.data_dir)
+        command, environ["REDIS_URL"] = prepare_server(
+            settings.data_dir, settings.redis_memory_mb, settings.redis_fsync
+        )
         parts.append(Part("redis", command, ready=server_answers(environ["REDIS_URL"])))
     parts.append(Part("ingest", [*python, "ingest", "serve"], environ))
     parts.append(Part("recorder", [*python, "ingest", "record"], environ))
+    if settings.mqtt_url is not None:
+        parts.append(Part("mqtt", [*python, "ingest", "mqtt"], environ))
+    if find_declarations(settings) is not None:
+        parts.append(Part("poller", [*python, "ingest", "poll"], environ))
     if settings.simulator:
         parts.append(Part("simulator", [*python, "ingest", "simulate"], environ))
     parts.append(Part("web", [*python, "dashboard", "serve"], environ, ready=answers(f"{settings.web_url}/health")))
@@ -46,10 +55,17 @@ def main(arguments: Sequence[str]) -> int:
             load_county(county)
             provide_key(settings)
             parts = list_parts(replace(settings, county=county.resolve()))
-            return Supervisor(parts, lambda: print(f"\nThe wall: {settings.web_url}/wall\n", flush=True)).run()
+            with _keep_synced(settings):
+                return Supervisor(parts, lambda: print(f"\nThe wall: {settings.web_url}/wall\n", flush=True)).run()
     except (SettingError, StartError, PackError, EmbeddedError) as reason:
         print(f"county-brain: {reason}", file=sys.stderr)
         return EXIT_HOPELESS
+
+
+def _keep_synced(settings: Settings) -> AbstractContextManager[None]:
+    if settings.redis_url is not None or settings.redis_fsync == "always":
+        return nullcontext()
+    return keep_synced(settings.data_dir / "redis")
 
 
 def read_arguments(arguments: Sequence[str]) -> dict[str, str]:

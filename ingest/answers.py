@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ingest.records import AlertIssued
 from ingest.store import Watermark
 
 
@@ -115,6 +116,16 @@ class WorkerPlace(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
+class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a device was within reach, as was said last."""
+
+    asset_id: str
+    at: datetime
+    received_at: datetime
+    online: bool
+    origin: str
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """The newest state of an alarm; each time is that of the last such step, None if there was none."""
 
@@ -160,12 +171,14 @@ class Reporter(msgspec.Struct, frozen=True):
 
     name: str | None
     phone: str | None
+    email: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state at the watermarks: whoever follows the streams from there misses nothing and counts nothing twice.
 
-    `steps` are the actions (reports aside) of the cases in `cases`, and those whose report has not come yet.
+    `steps` are the actions (reports aside) of the cases in `cases`, and those whose report has not come yet;
+    `alerts` all messages from which those warnings are folded that may still count.
     """
 
     watermarks: dict[int, Watermark]
@@ -173,7 +186,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[CaseStep]
     readings: list[LatestReading]
     workers: list[WorkerPlace]
+    devices: list[DeviceState]
     alarms: list[Alarm]
+    alerts: list[AlertIssued]
     counters: dict[str, int]
 
 

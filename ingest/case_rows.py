@@ -1,7 +1,8 @@
 """Reports and actions to SQL: every one becomes an action; the cases they touch are derived again."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from zlib import crc32
 
 import msgspec
 from sqlalchemy import Connection
@@ -23,6 +24,11 @@ CASE_COLUMNS = (
     *("people", "lon", "lat", "cell_code", "media", "reported_at", "received_at"),
     *CaseState._fields,
 )
+# Any number that nothing else in the same PostgreSQL database locks, and how many locks all cases share.
+CASE_LOCK = 330_681_003
+CASE_LOCKS = 64
+LOCK_CASES = "SELECT pg_advisory_xact_lock(%s, lock) FROM unnest(%s::int[]) AS lock"
+
 # What a report's action keeps in `details`, so that a second report of one case is not lost; never the reporter.
 REPORT_DETAILS = (
     "category",
@@ -35,10 +41,11 @@ REPORT_DETAILS = (
     "lat",
     "cell_code",
     "media",
+    "details",
 )
 
 INSERT_ACTION = insert_sql(case_actions, ACTION_COLUMNS)
-INSERT_REPORTER = insert_sql(reporters, ("source", "event_id", "case_id", "name", "phone"))
+INSERT_REPORTER = insert_sql(reporters, ("source", "event_id", "case_id", "name", "phone", "email"))
 UPSERT_CASE = insert_sql(
     cases,
     CASE_COLUMNS,
@@ -56,11 +63,12 @@ class RefusedRecord(ValueError):  # noqa: N818 - it says what happened
     """A record that can never be recorded; the message says why."""
 
 
-def write_cases(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arrival]:
+def write_cases(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Write the reports and actions among `arrivals` and return those that were there already.
 
     Raises `RefusedRecord` for an action named `report`: that name is a report's own.
     """
+    _lock_cases(connection, arrivals)
     new, repeated = _split_known(connection, arrivals)
     if not new:
         return repeated
@@ -74,6 +82,21 @@ def write_cases(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arr
     execute_rows(connection, MARK_ARRIVED, _as_keys(reported))
     _derive_cases(connection, present & touched, reports)
     return repeated
+
+
+def _lock_cases(connection: Connection, arrivals: Iterable[Arrival]) -> None:
+    """Make other recorders wait with the cases of these arrivals, because each case is derived from all its actions.
+
+    A report and its actions may be in two partitions, and so with two recorders, neither of which sees what the
+    other has not committed. SQLite has one writer at a time anyway. Locks are few, and taken in one order.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    records = (arrival.record for arrival in arrivals)
+    cases = {record.case_id for record in records if isinstance(record, CaseReported | CaseActed)}
+    locks = sorted({crc32(case_id.encode()) % CASE_LOCKS for case_id in cases})
+    if locks:
+        connection.exec_driver_sql(LOCK_CASES, (CASE_LOCK, locks))
 
 
 def _split_known(
@@ -172,4 +195,5 @@ def _report_row(record: CaseReported) -> Row:
 
 def _reporter_row(record: CaseReported) -> Row:
     assert record.reporter is not None
-    return (record.source, record.id, record.case_id, record.reporter.name, record.reporter.phone)
+    reporter = record.reporter
+    return (record.source, record.id, record.case_id, reporter.name, reporter.phone, reporter.email)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from ingest.alert_life import KEPT
 from ingest.answers import (
     Alarm,
     Case,
@@ -33,6 +34,7 @@ from ingest.answers import (
     CaseFile,
     CaseFilter,
     CaseStep,
+    DeviceState,
     Heartbeat,
     HourCount,
     LatestReading,
@@ -43,16 +45,19 @@ from ingest.answers import (
 )
 from ingest.case_rows import SELECT_ACTIONS
 from ingest.case_state import REPORT, Action, fold_case
+from ingest.records import AlertIssued, decode_record
 from ingest.statements import select_by_keys
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import (
     HOUR_MS,
     alarms,
+    alerts,
     as_ms,
     as_time,
     case_actions,
     cases,
     counters,
+    device_states,
     heartbeats,
     latest_readings,
     reading_hours,
@@ -89,9 +94,20 @@ def load_snapshot(engine: Engine, since: datetime) -> Snapshot:
             ],
             readings=[_make(LatestReading, row._mapping) for row in connection.execute(select(latest_readings))],
             workers=[_make(WorkerPlace, row._mapping) for row in connection.execute(select(workers))],
+            devices=[_make(DeviceState, row._mapping) for row in connection.execute(select(device_states))],
             alarms=[_make(Alarm, row._mapping) for row in connection.execute(select(alarms))],
+            alerts=_load_alerts(connection, since),
             counters=_read_counters(connection),
         )
+
+
+def _load_alerts(connection: Connection, since: datetime) -> list[AlertIssued]:
+    """Return every message about warnings that may still count: none sent since a warning that does is left out."""
+    oldest = select(func.min(alerts.c.sent_at)).where(alerts.c.ends_at >= as_ms(since))
+    first = min(as_ms(since - KEPT), connection.execute(oldest).scalar() or as_ms(since))
+    query = select(alerts.c.record).where(alerts.c.sent_at >= first).order_by(alerts.c.id)
+    messages = (decode_record(row.record.encode()) for row in connection.execute(query))
+    return [message for message in messages if isinstance(message, AlertIssued)]
 
 
 def read_counters(engine: Engine) -> dict[str, int]:
@@ -147,9 +163,10 @@ def read_case(engine: Engine, case_id: str) -> CaseFile | None:
 
 def read_reporters(engine: Engine, case_id: str) -> list[Reporter]:
     """Return who reported a case: personal data. The only place that reads it; the caller checks who asks."""
-    query = select(reporters.c.name, reporters.c.phone).where(reporters.c.case_id == case_id)
+    query = select(reporters.c.name, reporters.c.phone, reporters.c.email).where(reporters.c.case_id == case_id)
     with engine.connect() as connection:
-        return [Reporter(row.name, row.phone) for row in connection.execute(query.order_by(reporters.c.event_id))]
+        rows = connection.execute(query.order_by(reporters.c.event_id))
+        return [Reporter(row.name, row.phone, row.email) for row in rows]
 
 
 def count_open_cases_by_cell(engine: Engine) -> dict[str | None, int]:

@@ -24,7 +24,7 @@ from ingest.polling_web import StopError
 from ingest.sender import SendStoppedError, stop_on_signals
 from ingest.settings import SettingError, Settings
 from ingest.signs import SIGN_EVERY_S, note_alive, note_gone
-from ingest.stream import connect
+from ingest.stream import StreamUnavailable, connect
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 return 0 if poll_once(polls, stop) else EXIT_FAULT
             with _leave_signs(settings, polls) as tell:
                 return 0 if poll_forever(polls, stop, tell) else EXIT_FAULT
-    except (SettingError, DeclarationError, OSError) as reason:
+    except (SettingError, DeclarationError, StreamUnavailable, OSError) as reason:
         sys.stderr.write(f"county-brain: {reason}\n")
         return EXIT_FAULT
     except (SendStoppedError, StopError):

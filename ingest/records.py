@@ -12,6 +12,9 @@ import msgspec
 
 Origin = Literal["live", "replayed", "simulated"]
 Channel = Literal["grid_worker", "hotline", "app", "video", "iot", "superior", "patrol", "window"]
+AlertStatus = Literal["Actual", "Exercise", "System", "Test", "Draft"]
+AlertKind = Literal["Alert", "Update", "Cancel", "Ack", "Error"]
+AlertScope = Literal["Public", "Restricted", "Private"]
 
 
 class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
@@ -19,6 +22,7 @@ class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
 
     name: str | None = None
     phone: str | None = None
+    email: str | None = None
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="type"):
@@ -40,7 +44,7 @@ class Placed(Record, kw_only=True, omit_defaults=True, gc=False):
 
 
 class CaseReported(Placed, kw_only=True, omit_defaults=True, gc=False, tag="case.reported"):
-    """Somebody reported a case (an incident or a dispute)."""
+    """Somebody reported a case (an incident or a dispute); `details` holds what only its door or class asks for."""
 
     case_id: str
     category: str
@@ -52,6 +56,7 @@ class CaseReported(Placed, kw_only=True, omit_defaults=True, gc=False, tag="case
     people: int | None = None
     reporter: Reporter | None = None
     media: list[str] = []
+    details: dict[str, Any] = {}
 
 
 class CaseActed(Record, kw_only=True, omit_defaults=True, gc=False, tag="case.acted"):
@@ -90,6 +95,14 @@ class WorkerLocated(Placed, kw_only=True, omit_defaults=True, gc=False, tag="wor
     on_duty: bool
 
 
+class DeviceSeen(Record, kw_only=True, omit_defaults=True, gc=False, tag="device.status"):
+    """A device came within reach or went out of it; a reading of its asset after `at` says that it is back."""
+
+    asset_id: str
+    online: bool
+    at: datetime
+
+
 class AlarmRaised(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.raised"):
     """An alarm began."""
 
@@ -123,11 +136,91 @@ class AlarmCleared(Record, kw_only=True, omit_defaults=True, gc=False, tag="alar
     note: str | None = None
 
 
-AnyRecord = CaseReported | CaseActed | Reading | WorkerLocated | AlarmRaised | AlarmAcked | AlarmCleared
+class AlertReference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An earlier message of the same issuer that an alert speaks of; `sent` is None where that was left out."""
+
+    source: str
+    identifier: str
+    sent: datetime | None = None
 
 
-FEEDS = frozenset({"waste", "traffic", "air", "water", "cases", "workers", "alarms"})
+class AlertArea(msgspec.Struct, omit_defaults=True, gc=False):
+    """Where a hazard is: rings of (lon, lat), circles of (lon, lat, radius in km), and codes as (kind, code)."""
+
+    polygons: list[list[tuple[float, float]]] = []
+    circles: list[tuple[float, float, float]] = []
+    geocodes: list[tuple[str, str]] = []
+
+
+class AlertText(msgspec.Struct, omit_defaults=True, gc=False):
+    """What an alert says in one language (RFC 3066: `zh-CN`); `area` names its areas."""
+
+    language: str
+    event: str
+    headline: str = ""
+    description: str = ""
+    instruction: str = ""
+    area: str = ""
+    issuer: str = ""
+    contact: str = ""
+    web: str = ""
+
+
+class AlertInfo(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
+    """One hazard of an alert, in every language that it came in.
+
+    `level` is 1 red (特别重大) … 4 blue (一般); `severity` is the issuer's own word for it.
+    """
+
+    level: int
+    severity: str
+    urgency: str = "Unknown"
+    certainty: str = "Unknown"
+    categories: list[str] = []
+    responses: list[str] = []
+    effective: datetime | None = None
+    onset: datetime | None = None
+    expires: datetime | None = None
+    event_codes: list[tuple[str, str]] = []
+    parameters: list[tuple[str, str]] = []
+    areas: list[AlertArea] = []
+    texts: list[AlertText] = []
+
+
+class AlertIssued(Record, kw_only=True, omit_defaults=True, gc=False, tag="alert.issued"):
+    """A message of an issuer of public warnings (CAP 1.2): an alert, its update or its end.
+
+    `source` is CAP's `sender`, and `id` its `identifier` with the moment `sent`.
+    """
+
+    identifier: str
+    sent: datetime
+    status: AlertStatus
+    kind: AlertKind
+    scope: AlertScope
+    references: list[AlertReference] = []
+    note: str = ""
+    infos: list[AlertInfo] = []
+
+
+AnyRecord = (
+    CaseReported
+    | CaseActed
+    | Reading
+    | WorkerLocated
+    | DeviceSeen
+    | AlarmRaised
+    | AlarmAcked
+    | AlarmCleared
+    | AlertIssued
+)
+
+
+FEEDS = frozenset({"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts"})
 """Every feed there is without a pack's declaring it."""
+
+URGENT_FEEDS = frozenset({"cases", "alarms", "alerts"})
+"""What goes first where something must wait: people wait for these."""
 
 
 def name_feed(record: AnyRecord) -> str:
@@ -139,9 +232,11 @@ _feeds: dict[type, str] = {
     CaseReported: "cases",
     CaseActed: "cases",
     WorkerLocated: "workers",
+    DeviceSeen: "devices",
     AlarmRaised: "alarms",
     AlarmAcked: "alarms",
     AlarmCleared: "alarms",
+    AlertIssued: "alerts",
 }
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)

@@ -218,6 +218,7 @@ def _serve(desk: Desk, listener: socket.socket, settings: Settings) -> None:
         log_level="error",  # a warning for every request that is none would fill the disk
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
     # uvicorn raises the signal again once it has stopped in order; by then it means nothing any more.

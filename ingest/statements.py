@@ -4,16 +4,37 @@ Core builds a dictionary for every row; at tens of thousands of rows a second th
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
 Key = tuple[Any, ...]
 
+# Fewer rows than this go faster one by one: COPY needs three statements, whatever it carries.
+COPY_FROM = 100
+
 # SQLite takes 32,766 parameters in one statement, psycopg 65,535.
 KEYS_IN_ONE_STATEMENT = 2000
+
+
+@dataclass(frozen=True)
+class Insert:
+    """An INSERT of many rows at once: the named columns of a table, and what happens where a row is there already."""
+
+    table: Table
+    columns: tuple[str, ...]
+    on_conflict: str = ""
+
+    @cached_property
+    def sql(self) -> str:
+        """The statement for one row, with `?` for each value."""
+        return insert_sql(self.table, self.columns, self.on_conflict)
 
 
 def insert_sql(table: Table, columns: Sequence[str], on_conflict: str = "") -> str:
@@ -22,10 +43,14 @@ def insert_sql(table: Table, columns: Sequence[str], on_conflict: str = "") -> s
     return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks}) {on_conflict}".rstrip()
 
 
-def update_newer(table: Table, columns: Sequence[str], key: Sequence[str], time: str) -> str:
-    """Return the ON CONFLICT clause that overwrites a row unless the stored one is newer by `time`."""
+def update_newer(table: Table, columns: Sequence[str], key: Sequence[str], *rank: str) -> str:
+    """Return the ON CONFLICT clause that overwrites a row unless the stored one ranks higher.
+
+    `rank` are expressions in which `{row}` stands for the row; the first that differs decides.
+    """
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns if column not in key)
-    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE excluded.{time} >= {table.name}.{time}"
+    new, stored = (", ".join(rank).format(row=row) for row in ("excluded", table.name))
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes} WHERE ({new}) >= ({stored})"
 
 
 def select_of_keys(table: Table, columns: Sequence[str], key: Sequence[str]) -> str:
@@ -44,6 +69,37 @@ def execute_rows(connection: Connection, sql: str, rows: Iterable[Row]) -> int:
     if not parameters:
         return 0
     return connection.exec_driver_sql(_in_dialect(connection, sql), parameters).rowcount
+
+
+def insert_rows(connection: Connection, insert: Insert, rows: Sequence[Row]) -> int:
+    """Insert rows, no two with the same key, in their order; return how many rows of the table that changed.
+
+    On PostgreSQL many rows go by COPY into a temporary table and on from there, which is three times as fast.
+    """
+    if connection.dialect.name != "postgresql" or len(rows) < COPY_FROM:
+        return execute_rows(connection, insert.sql, rows)
+    table, staging, columns = insert.table.name, f"staging_{insert.table.name}", ", ".join(insert.columns)
+    connection.exec_driver_sql(
+        f"""CREATE TEMPORARY TABLE IF NOT EXISTS {staging} ON COMMIT DELETE ROWS
+        AS SELECT {columns} FROM {table} WITH NO DATA"""
+    )
+    connection.exec_driver_sql(f"DELETE FROM {staging}")  # of an earlier call in this transaction
+    copy_rows(connection, staging, insert.columns, rows)
+    move = f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {staging} {insert.on_conflict}"
+    return connection.exec_driver_sql(move).rowcount
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write rows straight into a PostgreSQL table by COPY; raises what SQLAlchemy would for any other statement."""
+    sql = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        hidden = connection.engine.hide_parameters
+        raise DBAPIError.instance(sql, None, error, psycopg.Error, hidden, dialect=connection.dialect) from error
 
 
 def select_by_keys(connection: Connection, sql: str, keys: Iterable[Key]) -> Iterator[Row]:

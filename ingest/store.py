@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError
 
+from ingest.alert_rows import write_alerts
 from ingest.arrivals import Arrival
 from ingest.case_rows import write_cases
 from ingest.feed_rows import write_feeds
 from ingest.reading_rows import write_readings
-from ingest.records import CaseActed, CaseReported, Reading
+from ingest.records import AlertIssued, CaseActed, CaseReported, Reading
 from ingest.settings import SettingError, Settings
-from ingest.state_rows import write_alarms, write_workers
+from ingest.state_rows import write_alarms, write_devices, write_workers
 from ingest.statements import execute_rows
 from ingest.stream import START, Message, order_id
 from ingest.tables import as_ms, as_time, watermarks
@@ -131,11 +132,16 @@ def write_batch(
     _move_watermarks(connection, before, after)
     readings = [arrival for arrival in batch.arrivals if isinstance(arrival.record, Reading)]
     others = [arrival for arrival in batch.arrivals if not isinstance(arrival.record, Reading)]
-    repeated = write_cases(connection, others) + write_readings(connection, readings)
+    repeated = [
+        *write_cases(connection, others),
+        *write_readings(connection, readings),
+        *write_alerts(connection, others),
+    ]
     write_workers(connection, others)
+    write_devices(connection, others)
     write_alarms(connection, others)
-    # Workers and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
-    unlisted = [arrival for arrival in others if not isinstance(arrival.record, CaseReported | CaseActed)]
+    # Workers, devices and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
+    unlisted = [arrival for arrival in others if not isinstance(arrival.record, CaseReported | CaseActed | AlertIssued)]
     counted, late = _sort_out(batch, repeated, unlisted, before)
     write_feeds(connection, counted, late, at)
     refused = sum(not before[message.partition].may_repeat(message.stream_id) for message in batch.refused)

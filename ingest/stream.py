@@ -6,13 +6,15 @@ reply that got lost may hide a write that happened, so the sender is told (`Stre
 and de-duplication does the rest.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Any, NamedTuple, Self
+from itertools import groupby
+from typing import Any, NamedTuple, Self, cast
 from zlib import crc32
 
 import msgspec
@@ -23,6 +25,9 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from ingest.cluster import connect_cluster, connect_cluster_async, is_cluster
+from ingest.gathering import Gatherer
+
 START = "0-0"
 """The position before the first message of any stream."""
 
@@ -30,37 +35,46 @@ SOCKET_TIMEOUT_S = 8.0
 LONGEST_BLOCK_MS = 5_000  # must stay well below the socket's time-out, or an idle stream looks like a dead server
 APPEND_AT_MOST = 1_000  # events in one Lua call: keeps the server answering others in between; Lua unpacks 8,000
 SEEN_FOR_S = 3 * 24 * 3600  # today's set is asked until tomorrow ends; one day more for clocks that differ
-KEEP_BODY_BYTES = 64 * 1024
+KEEP_BODY_BYTES = 1024 * 1024  # far more than the largest event that any door takes
+REJECTED_BYTES_AT_ONCE = 8 * 1024 * 1024
 KEEP_FOR_FOLLOWERS = timedelta(minutes=5)
 LONGEST_STREAM = 500_000  # messages; beyond it nothing is kept for followers
 
 # One call, one partition, all or nothing: Redis refuses a script for lack of memory only before its first write.
-# All entries come in four arguments: packing and reading three for each of a thousand took longer than the rest.
+# Entries come joined: packing and reading two arguments for each of a thousand costs more than cutting them out.
 _APPEND = """
 local call, stream, today, yesterday, tally = redis.call, KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local digests, feeds, records, start = {}, {}, {}, 1
-for feed, length in string.gmatch(ARGV[2], '(%S+) (%d+)') do
-  local i = #feeds + 1
-  feeds[i] = feed
-  digests[i] = string.sub(ARGV[3], 16 * i - 15, 16 * i)
-  records[i] = string.sub(ARGV[4], start, start + length - 1)
-  start = start + length
+local owners, sizes = cmsgpack.unpack(ARGV[2]), cmsgpack.unpack(ARGV[3])
+local digests, records, last = {}, {}, 0
+for i, size in ipairs(sizes) do
+  digests[i] = string.sub(ARGV[4], 16 * i - 15, 16 * i)
+  records[i] = string.sub(ARGV[5], last + 1, last + size)
+  last = last + size
 end
 local in_today = call('SMISMEMBER', today, unpack(digests))
 local in_yesterday = call('EXISTS', yesterday) == 1 and call('SMISMEMBER', yesterday, unpack(digests))
-local fresh, in_batch, repeated, accepted, duplicate = {}, {}, {}, {}, {}
-for i, digest in ipairs(digests) do
-  local counted
-  if in_today[i] == 1 or in_batch[digest] or in_yesterday and in_yesterday[i] == 1 then
-    repeated[#repeated + 1] = i - 1
-    counted = duplicate
-  else
-    in_batch[digest] = true
-    fresh[#fresh + 1] = digest
-    call('XADD', stream, '*', 'record', records[i])
-    counted = accepted
+local fresh, in_batch, repeated, now, i = {}, {}, {}, call('TIME')[1], 0
+for run = 1, #owners, 2 do
+  local owner, count, before = owners[run], owners[run + 1], #fresh
+  for _ = 1, count do
+    i = i + 1
+    local digest = digests[i]
+    if in_today[i] == 1 or in_batch[digest] or in_yesterday and in_yesterday[i] == 1 then
+      repeated[#repeated + 1] = i - 1
+    else
+      in_batch[digest] = true
+      fresh[#fresh + 1] = digest
+      call('XADD', stream, '*', 'record', records[i])
+    end
   end
-  counted[feeds[i]] = (counted[feeds[i]] or 0) + 1
+  local accepted = #fresh - before
+  if accepted > 0 then
+    call('HINCRBY', tally, 'accepted ' .. owner, accepted)
+    call('HSET', tally, 'heard ' .. owner, now)
+  end
+  if accepted < count then
+    call('HINCRBY', tally, 'duplicate ' .. owner, count - accepted)
+  end
 end
 if #fresh > 0 then
   call('SADD', today, unpack(fresh))
@@ -69,46 +83,57 @@ end
 call('HINCRBY', tally, 'received', #digests)
 call('HINCRBY', tally, 'accepted', #fresh)
 call('HINCRBY', tally, 'duplicate', #repeated)
-local now = call('TIME')
-for feed, count in pairs(accepted) do
-  call('HINCRBY', tally, 'accepted ' .. feed .. ' ' .. ARGV[5], count)
-  call('HSET', tally, 'heard ' .. feed .. ' ' .. ARGV[5], now[1])
-end
-for feed, count in pairs(duplicate) do
-  call('HINCRBY', tally, 'duplicate ' .. feed .. ' ' .. ARGV[5], count)
-end
 return repeated
 """
 
+# What is refused is kept up to a number and up to a sum of bytes, so the oldest goes where either is passed: as many
+# as come and a thousand more in a call, so that a lowered setting does not hold up the server.
 _REJECT = """
+local kept, kept_bytes, is_counted = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local names = {'reason', 'field', 'source', 'id', 'body', 'door', 'sender', 'feed', 'content_type', 'topic', 'at'}
-local count = (#ARGV - 1) / #names
-local refused = {}
+local count = (#ARGV - 3) / #names
+local refused, added = {}, 0
 for i = 0, count - 1 do
   local fields = {}
   for j, name in ipairs(names) do
-    fields[2 * j - 1], fields[2 * j] = name, ARGV[1 + i * #names + j]
+    local value = ARGV[3 + i * #names + j]
+    fields[2 * j - 1], fields[2 * j] = name, value
+    added = added + #value
   end
   local owner = fields[16] .. ' ' .. fields[14]
   refused[owner] = (refused[owner] or 0) + 1
   local why = owner .. ' ' .. fields[4]
-  if redis.call('HEXISTS', KEYS[3], why) == 1 or redis.call('HLEN', KEYS[3]) < 4000 then
+  if is_counted and (redis.call('HEXISTS', KEYS[3], why) == 1 or redis.call('HLEN', KEYS[3]) < 4000) then
     redis.call('HINCRBY', KEYS[3], why, 1)
     redis.call('HSET', KEYS[3], 'last ' .. why, fields[22] .. ' ' .. fields[2])
   end
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(fields))
+  redis.call('XADD', KEYS[1], '*', unpack(fields))
 end
-redis.call('HINCRBY', KEYS[2], 'received', count)
-redis.call('HINCRBY', KEYS[2], 'rejected', count)
-for owner, number in pairs(refused) do
-  redis.call('HINCRBY', KEYS[2], 'rejected ' .. owner, number)
+if is_counted then
+  redis.call('HINCRBY', KEYS[2], 'received', count)
+  redis.call('HINCRBY', KEYS[2], 'rejected', count)
+  for owner, number in pairs(refused) do
+    redis.call('HINCRBY', KEYS[2], 'rejected ' .. owner, number)
+  end
+end
+local length, bytes = redis.call('XLEN', KEYS[1]), redis.call('INCRBY', KEYS[4], added)
+for _ = 1, count + 1000 do
+  if length <= kept and bytes <= kept_bytes then break end
+  local oldest, freed = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1], 0
+  if not oldest then break end
+  for i = 2, #oldest[2], 2 do freed = freed + #oldest[2][i] end
+  redis.call('XDEL', KEYS[1], oldest[1])
+  length, bytes = length - 1, redis.call('DECRBY', KEYS[4], freed)
 end
 return count
 """
 
+_pack = msgspec.msgpack.Encoder().encode
+
 REJECTED_KEY = "events:rejected"
 REJECTED_TALLY_KEY = "tally:{events:rejected}"  # the tag is the other key's whole name: both are in one hash slot
 REASONS_KEY = "reasons:{events:rejected}"
+REJECTED_BYTES_KEY = "bytes:{events:rejected}"  # of all values in the stream
 
 
 class StreamUnavailable(RuntimeError):  # noqa: N818 - it says what is the case, for senders to read
@@ -133,6 +158,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     digest: bytes
     feed: str
     record: bytes
+
+
+class Share(NamedTuple):
+    """What one sender puts into a partition, and the day on which it did."""
+
+    sender: str
+    entries: Sequence[Entry]
+    today: date
 
 
 class Rejection(NamedTuple):
@@ -194,12 +227,14 @@ class Tallies:
     """How many events came in since the data folder began, and what became of them.
 
     `by_feed` has the same by sender and feed; what was refused before its feed could be told has the feed "".
+    `readmitted` is how many that the recorder had refused were given to it again, and are not counted once more.
     """
 
     received: int = 0
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
+    readmitted: int = 0
     by_feed: Mapping[tuple[str, str], FeedTally] = field(default_factory=dict)
 
     @classmethod
@@ -252,7 +287,14 @@ class PartitionState:
 
 def digest_event(source: str, id: str) -> bytes:
     """Return 16 bytes that stand for the event (source, id) in de-duplication: BLAKE2b of both, NUL between."""
-    return blake2b(f"{source}\0{id}".encode(), digest_size=16).digest()
+    digest = _begin_digest(source).copy()
+    digest.update(id.encode())
+    return digest.digest()
+
+
+@lru_cache(maxsize=1_000)
+def _begin_digest(source: str) -> blake2b:
+    return blake2b(f"{source}\0".encode(), digest_size=16)
 
 
 def choose_partition(key: str, partitions: int) -> int:
@@ -272,22 +314,32 @@ def stream_key(partition: int) -> str:
 
 
 def connect(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> "redis.Redis":
-    """Return a client for blocking use; it connects at its first command."""
+    """Return a client for blocking use; it connects at its first command.
+
+    Of a cluster, whose URL `ingest.cluster` describes, some node must answer at once: else `StreamUnavailable`.
+    """
+    if is_cluster(url):
+        with _unavailable():
+            return cast("redis.Redis", connect_cluster(url, **_connection_settings(timeout_s)))
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **_connection_settings(timeout_s))
 
 
 def connect_async(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> "redis.asyncio.Redis":
     """Return a client for use inside an event loop; it connects at its first command."""
+    if is_cluster(url):
+        return cast("redis.asyncio.Redis", connect_cluster_async(url, **_connection_settings(timeout_s)))
     return redis.asyncio.Redis.from_url(url, retry=AsyncRetry(NoBackoff(), 0), **_connection_settings(timeout_s))
 
 
 class Streams:
     """All partitions, for processes that may block. Every method raises `StreamUnavailable`."""
 
-    def __init__(self, client: "redis.Redis", partitions: int, rejected_kept: int = 100_000):
+    def __init__(
+        self, client: "redis.Redis", partitions: int, rejected_kept: int = 100_000, rejected_kept_mb: int = 256
+    ):
         self.client = client
         self.partitions = partitions
-        self._rejected_kept = rejected_kept
+        self._rejected_kept = rejected_kept, rejected_kept_mb * 2**20
         self._append = client.register_script(_APPEND)
         self._reject = client.register_script(_REJECT)
         client.set_response_callback("XREAD", _leave_reply)
@@ -296,7 +348,7 @@ class Streams:
         """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
         repeated: list[int] = []
         with _unavailable():
-            for start, keys, arguments in _append_calls(partition, entries, today, sender):
+            for start, keys, arguments in _append_calls(partition, [Share(sender, entries, today)]):
                 repeated.extend(start + index for index in self._append(keys, arguments))
         return repeated
 
@@ -308,9 +360,9 @@ class Streams:
 
     def set_aside(self, rejection: Rejection, at: datetime) -> None:
         """Keep a message that was accepted and is refused only by the recorder, which counts it in SQL."""
-        fields: dict[Any, Any] = {**rejection._asdict(), "body": rejection.body[:KEEP_BODY_BYTES], "at": _moment(at)}
         with _unavailable():
-            self.client.xadd(REJECTED_KEY, fields, maxlen=self._rejected_kept, approximate=True)
+            for keys, arguments in _reject_calls([rejection], at, self._rejected_kept, counted=False):
+                self._reject(keys, arguments)
 
     def read_after(self, positions: Mapping[int, str], block_ms: int, count: int) -> list[Message]:
         """Return up to `count` messages a partition after each position, waiting up to `block_ms` for the first.
@@ -374,21 +426,34 @@ class Streams:
 class AsyncStreams:
     """All partitions, for event loops. Every method raises `StreamUnavailable`."""
 
-    def __init__(self, client: "redis.asyncio.Redis", partitions: int, rejected_kept: int = 100_000):
+    def __init__(
+        self, client: "redis.asyncio.Redis", partitions: int, rejected_kept: int = 100_000, rejected_kept_mb: int = 256
+    ):
         self.client = client
         self.partitions = partitions
-        self._rejected_kept = rejected_kept
+        self._rejected_kept = rejected_kept, rejected_kept_mb * 2**20
         self._append = client.register_script(_APPEND)
         self._reject = client.register_script(_REJECT)
+        self._appenders = [Gatherer(partial(self._append_shares, partition)) for partition in range(partitions)]
         client.set_response_callback("XREAD", _leave_reply)
 
     async def append(self, partition: int, entries: Sequence[Entry], today: date, sender: str = "local") -> list[int]:
-        """Add the entries not seen today or yesterday to one partition; return the indexes of the others."""
+        """Add the entries not seen today or yesterday to one partition; return the indexes of the others.
+
+        What comes while an append to the partition is under way waits for its end and is appended together, so
+        that many small bodies cost little more than one large.
+        """
+        share = Share(sender, entries, today)
+        if len(entries) >= APPEND_AT_MOST:  # a call of its own is full anyway, and nobody has to wait for it
+            return (await self._append_shares(partition, [share]))[0]
+        return await self._appenders[partition].call(share)
+
+    async def _append_shares(self, partition: int, shares: Sequence[Share]) -> list[list[int]]:
         repeated: list[int] = []
         with _unavailable():
-            for start, keys, arguments in _append_calls(partition, entries, today, sender):
+            for start, keys, arguments in _append_calls(partition, shares):
                 repeated.extend(start + index for index in await self._append(keys, arguments))
-        return repeated
+        return _share_out(repeated, [len(share.entries) for share in shares])
 
     async def reject(self, rejections: Sequence[Rejection], at: datetime) -> None:
         """Keep and count what was refused."""
@@ -459,47 +524,68 @@ def _unavailable() -> Iterator[None]:
         raise StreamUnavailable(f"Redis: {error}") from error
 
 
-def _append_calls(
-    partition: int, entries: Sequence[Entry], today: date, sender: str
-) -> Iterator[tuple[int, list[str], list[str | bytes | int]]]:
+def _append_calls(partition: int, shares: Sequence[Share]) -> Iterator[tuple[int, list[str], list[str | bytes | int]]]:
+    """Yield the calls that append all shares: the index of each call's first entry, its keys and its arguments."""
+    today = max(share.today for share in shares)
     keys = [
         stream_key(partition),
         f"seen:{{{partition}}}:{today}",
         f"seen:{{{partition}}}:{today - timedelta(days=1)}",
-        _tally_key(partition),
+        tally_key(partition),
     ]
+    entries = [entry for share in shares for entry in share.entries]
+    owners = [f"{entry.feed} {share.sender}" for share in shares for entry in share.entries]
     for start in range(0, len(entries), APPEND_AT_MOST):
-        piece = entries[start : start + APPEND_AT_MOST]
-        contents = " ".join([f"{entry.feed} {len(entry.record)}" for entry in piece])
-        digests = b"".join([entry.digest for entry in piece])
-        yield start, keys, [SEEN_FOR_S, contents, digests, b"".join([entry.record for entry in piece]), sender]
+        stop = start + APPEND_AT_MOST
+        runs = [part for owner, run in groupby(owners[start:stop]) for part in (owner, len(list(run)))]
+        records = [entry.record for entry in entries[start:stop]]
+        digests = b"".join([entry.digest for entry in entries[start:stop]])
+        yield start, keys, [SEEN_FOR_S, _pack(runs), _pack(list(map(len, records))), digests, b"".join(records)]
+
+
+def _share_out(indexes: Iterable[int], sizes: Iterable[int]) -> list[list[int]]:
+    """Return rising indexes into several lists, one after the other, as indexes into each of them."""
+    shares: list[list[int]] = []
+    waiting, start = deque(indexes), 0
+    for size in sizes:
+        share = []
+        while waiting and waiting[0] < start + size:
+            share.append(waiting.popleft() - start)
+        shares.append(share)
+        start += size
+    return shares
 
 
 def _reject_calls(
-    rejections: Sequence[Rejection], at: datetime, kept: int
+    rejections: Sequence[Rejection], at: datetime, kept: tuple[int, int], counted: bool = True
 ) -> Iterator[tuple[list[str], list[str | bytes | int]]]:
-    moment = _moment(at)
-    for start in range(0, len(rejections), APPEND_AT_MOST):
-        arguments: list[str | bytes | int] = [kept]
-        for rejection in rejections[start : start + APPEND_AT_MOST]:
-            arguments.extend((*rejection._replace(body=rejection.body[:KEEP_BODY_BYTES]), moment))
-        yield [REJECTED_KEY, REJECTED_TALLY_KEY, REASONS_KEY], arguments
+    keys = [REJECTED_KEY, REJECTED_TALLY_KEY, REASONS_KEY, REJECTED_BYTES_KEY]
+    moment, start, size = _moment(at), 0, 0
+    for stop, rejection in enumerate(rejections, start=1):
+        size += min(len(rejection.body), KEEP_BODY_BYTES)
+        if stop == len(rejections) or stop - start == APPEND_AT_MOST or size >= REJECTED_BYTES_AT_ONCE:
+            arguments: list[str | bytes | int] = [*kept, int(counted)]
+            for each in rejections[start:stop]:
+                arguments.extend((*each._replace(body=each.body[:KEEP_BODY_BYTES]), moment))
+            yield keys, arguments
+            start, size = stop, 0
 
 
 def _moment(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-def _tally_key(partition: int) -> str:
+def tally_key(partition: int) -> str:
+    """Return the key of a partition's counters."""
     return f"tally:{{{partition}}}"
 
 
 def _tally_keys(partitions: int) -> list[str]:
-    return [*map(_tally_key, range(partitions)), REJECTED_TALLY_KEY]
+    return [*map(tally_key, range(partitions)), REJECTED_TALLY_KEY]
 
 
 def _read_keys(positions: Mapping[int, str]) -> dict[Any, Any]:
-    # The one command over several hash slots: on a cluster, read each partition in a call of its own.
+    # The one command over several hash slots: `ingest.cluster` reads each partition in a call of its own.
     return {stream_key(partition): position for partition, position in positions.items()}
 
 
@@ -510,20 +596,19 @@ def _leave_reply(response: Any, **_: Any) -> Any:
 
 def _read_messages(reply: Any) -> list[Message]:
     """Return the messages in XREAD's own reply: a list of [stream id, [name, value, ...]] by stream."""
-    return [
-        _read_message(int(key[len(b"events:{") : -1]), stream_id, fields)
-        for key, entries in (reply or {}).items()
-        for stream_id, fields in entries
-    ]
+    messages: list[Message] = []
+    for key, entries in (reply or {}).items():
+        partition = int(key[len(b"events:{") : -1])
+        messages += [
+            Message(partition, stream_id.decode(), fields[1] if fields[0] == b"record" else _find_record(fields))
+            for stream_id, fields in entries
+        ]
+    return messages
 
 
-def _read_message(partition: int, stream_id: bytes, fields: Sequence[bytes]) -> Message:
-    match fields:
-        case [b"record", record]:
-            pass
-        case _:  # what is no message of ours must reach the reader too, or it blocks the stream for ever
-            record = dict(zip(fields[::2], fields[1::2], strict=True)).get(b"record", b"")
-    return Message(partition, stream_id.decode(), record)
+def _find_record(fields: Sequence[bytes]) -> bytes:
+    # What is no message of ours must reach the reader too, or it blocks the stream for ever.
+    return dict(zip(fields[::2], fields[1::2], strict=True)).get(b"record", b"")
 
 
 def _read_state(info: Mapping[str, Any]) -> PartitionState:

@@ -27,7 +27,8 @@ HOUR_MS = 3_600_000
 
 def as_ms(moment: datetime) -> int:
     """Return an aware datetime as whole milliseconds since 1970 UTC; what is finer is cut off, not rounded."""
-    return (moment - EPOCH) // MILLISECOND
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
 
 
 def as_time(ms: int) -> datetime:
@@ -97,6 +98,7 @@ case_actions = Table(
     Column("waiting", Boolean, nullable=False),  # its case's report has not come yet
     UniqueConstraint("source", "event_id"),
     Index("ix_case_actions_case_id_at", "case_id", "at"),
+    Index("ix_case_actions_received_at", "received_at"),  # what has been done since: Open311's updates
 )
 Index(
     "ix_case_actions_waiting",
@@ -114,6 +116,7 @@ reporters = Table(
     Column("case_id", Text, nullable=False, index=True),
     Column("name", Text),
     Column("phone", Text),
+    Column("email", Text),
 )
 
 readings = Table(
@@ -136,6 +139,13 @@ readings = Table(
     Column("origin", Text, nullable=False),
     # Grows with time, so it stays cheap; and it is the index for every range of time.
     UniqueConstraint("observed_at", "event_hash"),
+    # On PostgreSQL in partitions by month, where `id` is no key: see `ingest.reading_months`.
+    Index(
+        "ix_readings_received_at",
+        "received_at",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "on"},
+    ).ddl_if(dialect="postgresql"),
 )
 
 latest_readings = Table(
@@ -184,6 +194,17 @@ workers = Table(
     Column("origin", Text, nullable=False),
 )
 
+# Whether devices are within reach, as they or their broker said last; a later reading says that they are back.
+device_states = Table(
+    "device_states",
+    metadata,
+    Column("asset_id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("origin", Text, nullable=False),
+)
+
 alarms = Table(
     "alarms",
     metadata,
@@ -198,6 +219,26 @@ alarms = Table(
     Column("acked_by", Text),
     Column("cleared_at", BigInteger),
     Column("cleared_by", Text),
+)
+
+# Append-only: each message of an issuer of warnings as it was taken; what counts is folded from them.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sent_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False),  # when all of its hazards are over by its own words
+    Column("received_at", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_alerts_sent_at", "sent_at"),
+    Index("ix_alerts_ends_at", "ends_at"),
 )
 
 watermarks = Table(
@@ -230,7 +271,7 @@ feed_minutes = Table(
     Column("lag_highest_ms", BigInteger, nullable=False),
 )
 
-# The same since the beginning; what came newest, and the newest moment that it tells of.
+# The same since the beginning; what came newest, the newest moment that it tells of, and readings of a fast clock.
 feed_totals = Table(
     "feed_totals",
     metadata,
@@ -240,6 +281,7 @@ feed_totals = Table(
     Column("late_duplicate", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("observed_at", BigInteger, nullable=False),
+    Column("fast_clock", BigInteger, nullable=False),
 )
 
 # The recorder's sign of life: when it last looked, and how far it was behind then.

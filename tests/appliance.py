@@ -79,14 +79,14 @@ class Appliance:
         return self.process.wait(60)
 
     def parts(self) -> dict[str, psutil.Process]:
-        """The child processes by part: redis, ingest (serve), record, simulate, dashboard."""
+        """The child processes by part: redis, ingest (serve), record, mqtt, simulate, dashboard."""
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
             if child.status() == psutil.STATUS_ZOMBIE:
                 continue
             words = child.cmdline()
-            name = next((word for word in ("serve", "record", "simulate") if word in words), "redis")
+            name = next((word for word in ("serve", "record", "mqtt", "simulate") if word in words), "redis")
             found["dashboard" if "dashboard" in words else name] = child
         return found
 

@@ -18,8 +18,8 @@ class DatabaseTooNew(RuntimeError):  # noqa: N818
     """The database was made by a newer version of this program."""
 
 
-def upgrade_database(url: str) -> None:
-    """Bring the database to the newest version, from nothing or from any earlier one.
+def upgrade_database(url: str, revision: str = "head") -> None:
+    """Bring the database to the newest version, or up to an earlier one, from nothing or from any earlier one.
 
     Safe when several processes do it at once: the first one in does the work, all in one transaction, and the
     others wait for it. Raises `DatabaseTooNew`, or SQLAlchemy's `OperationalError` if the database is away.
@@ -32,7 +32,7 @@ def upgrade_database(url: str) -> None:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except CommandError as error:
         raise DatabaseTooNew(f"the database is of another version than this program: {error}") from error
     finally:

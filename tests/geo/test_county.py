@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from geo.assets import list_former_ids
 from geo.county import PackError, check_county, load_county
 
 COUNTY_TOML = 'code = "339901"\n[name]\nzh = "试验县"\n'
@@ -67,7 +68,7 @@ def test_small_pack_loads_with_defaults(tmp_path: Path) -> None:
     assert county.roads is None
     assert county.rivers is None
     assert county.assets.empty
-    assert list(county.feeds) == ["cases", "waste", "traffic", "air", "water", "workers"]
+    assert list(county.feeds) == ["cases", "waste", "traffic", "air", "water", "workers", "alerts"]
     assert not any(feed.declared for feed in county.feeds.values())
     assert county.thresholds.bin_full_ratio == 0.8
     assert county.thresholds.road_speed_kmh["arterial"] == (40, 30, 20, 15)
@@ -234,6 +235,22 @@ def test_broken_areas_are_named(tmp_path: Path, mutate: Mutation, words: list[st
 def test_broken_assets_are_named(tmp_path: Path, row: str, words: list[str]) -> None:
     write_pack(tmp_path, assets=f"{HEADER}{row}\n")
     assert_refused(tmp_path, ["assets.csv", *words])
+
+
+FORMER = "asset_id,kind,name,lon,lat,former_ids\n"
+
+
+def test_an_asset_may_have_had_other_ids(tmp_path: Path) -> None:
+    rows = "B1,bin,甲,120.005,29.005,OLD-1  OLD-2\nB2,bin,乙,120.005,29.005,\n"
+    county = load_county(write_pack(tmp_path, assets=FORMER + rows))
+    assert list_former_ids(county.assets) == {"OLD-1": "B1", "OLD-2": "B1"}
+
+
+@pytest.mark.parametrize("second", ["OLD-1", "B1", "B2", "OLD-2 OLD-2"])
+def test_a_former_id_is_nobody_else_s(tmp_path: Path, second: str) -> None:
+    rows = f"B1,bin,甲,120.005,29.005,OLD-1\nB2,bin,乙,120.005,29.005,{second}\n"
+    write_pack(tmp_path, assets=FORMER + rows)
+    assert_refused(tmp_path, ["assets.csv", "former_ids", "there already"])
 
 
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:

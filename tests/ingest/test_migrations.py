@@ -10,10 +10,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from ingest.migrations import DatabaseTooNew, upgrade_database
+from ingest.reading_months import list_months
 from ingest.settings import SettingError, Settings
 from ingest.store import name_database, open_database
-from ingest.tables import counters, metadata
-from tests.ingest.samples import count_rows
+from ingest.tables import as_ms, counters, metadata, readings
+from tests.ingest.samples import NOON, Writer, count_rows, minutes, read_rows, reading
 
 ROOT = Path(__file__).resolve().parents[2]
 UPGRADE = "import sys; from ingest.migrations import upgrade_database; upgrade_database(sys.argv[1])"
@@ -24,6 +25,34 @@ def test_an_empty_database_gets_every_table(database_url: str) -> None:
 
     tables = set(inspect(open_database(database_url)).get_table_names())
     assert tables == {*metadata.tables, "alembic_version"}
+
+
+def test_readings_of_the_first_version_move_into_months(database_url: str) -> None:
+    """With their ids, so that readings of one moment keep their order, and new ones are numbered on."""
+    upgrade_database(database_url, "r0001")
+    engine = open_database(database_url)
+    names = "id, feed, asset_id, observed_at, received_at, value, attributes, source, event_id, event_hash, origin"
+    rows = [
+        (id, "waste", f"bin-{id}", as_ms(minutes(-id * 30_000)), as_ms(NOON), id / 3, "{}", "s", f"r{id}", id, "live")
+        for id in range(1, 12)
+    ]
+    with engine.begin() as connection:
+        mark = "?" if engine.dialect.name == "sqlite" else "%s"
+        connection.exec_driver_sql(f"INSERT INTO readings ({names}) VALUES ({', '.join([mark] * 11)})", rows)
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT setval('readings_id_seq', 11)")
+
+    upgrade_database(database_url)
+
+    found = read_rows(engine, readings)
+    assert [tuple(row[name] for name in names.split(", ")) for row in found] == rows
+    Writer(engine).write(reading("new", at=1), reading("earlier", at=-100_000))
+    assert [row["id"] for row in read_rows(engine, readings)] == list(range(1, 14))
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            assert [month.table for month in list_months(connection)][:2] == ["readings_2026_04", "readings_2026_05"]
+            assert connection.exec_driver_sql("SELECT count(*) FROM readings_2026_04").scalar() == 2
+    engine.dispose()
 
 
 def test_a_second_upgrade_keeps_what_is_there(database_url: str) -> None:
@@ -42,9 +71,15 @@ def test_migrations_give_exactly_the_tables(database_url: str) -> None:
     upgrade_database(database_url)
     engine = open_database(database_url)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        options = {"compare_type": True, "compare_server_default": True, "include_object": is_for_both}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def is_for_both(_item: object, name: str | None, *_: object) -> bool:
+    """Tell whether a part of the schema is the same on SQLite and PostgreSQL; this one index is not."""
+    return name != "ix_readings_received_at"
 
 
 def test_several_processes_upgrade_at_once(database_url: str) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from ingest.embedded import EmbeddedRedis, start_redis
 from ingest.history import read_counters, read_heartbeat, read_watermarks
 from ingest.migrations import upgrade_database
-from ingest.recorder import Recorder
+from ingest.recorder import Rate, Recorder, choose_gather_s
 from ingest.records import AlarmRaised, AnyRecord, encode_record
 from ingest.store import open_database
 from ingest.stream import REJECTED_KEY, Entry, Streams, connect, digest_event, order_id, stream_key
@@ -164,6 +164,38 @@ def test_what_is_recorded_is_trimmed_and_nothing_else(streams: Streams, engine: 
     assert read_counters(engine)["gaps"] == 0
 
 
+def test_trimming_never_passes_a_watermark(streams: Streams, engine: Engine) -> None:
+    """However long the streams are, and however far behind the recorder is in each."""
+    lengths = (120, 7, 61)
+    for partition, length in enumerate(lengths):
+        for number in range(length):
+            add_at(streams, f"{number + 1}-0", reading(f"r{partition}-{number}", at=number), partition)
+    recorder = Recorder(streams, engine, batch_at_most=1, stream_kept=timedelta(0), stream_longest=1)
+    taken = []
+    while True:
+        recorder._chores_at = 0.0  # chores after every batch
+        taken.append(recorder.step())
+        for partition, mark in read_watermarks(engine).items():
+            state = streams.describe(partition)
+            assert state.first_id == mark.stream_id
+            assert state.length == lengths[partition] - int(mark.stream_id.partition("-")[0]) + 1
+        if not taken[-1]:
+            break
+    assert len(taken) > 3
+    assert count_rows(engine, readings) == sum(lengths)
+    assert read_counters(engine)["gaps"] == 0
+
+
+def test_what_followers_may_need_is_kept_as_long_as_told(streams: Streams, engine: Engine) -> None:
+    send(streams, *(reading(f"r{number}", at=number) for number in range(30)))
+    Recorder(streams, engine, stream_kept=timedelta(minutes=1)).step()
+    assert streams.describe(0).length == 30
+    Recorder(streams, engine, stream_kept=timedelta(minutes=1), stream_longest=29).step()
+    assert streams.describe(0).length == 1
+    drain(Recorder(streams, engine))
+    assert read_counters(engine)["recorded"] == 30
+
+
 def test_partitions_beyond_a_lowered_setting_are_still_emptied(streams: Streams, engine: Engine) -> None:
     drain(Recorder(streams, engine))
     send(streams, reading("r1"), partition=PARTITIONS - 1)
@@ -180,6 +212,19 @@ def test_the_heartbeat_tells_time_and_lag(streams: Streams, engine: Engine) -> N
     assert beat is not None
     assert beat.at == later.replace(microsecond=later.microsecond // 1000 * 1000)
     assert beat.lag_ms == as_ms(later) - order_id(streams.describe(0).last_id)[0]
+
+
+def test_the_rate_is_that_of_late() -> None:
+    """It decides whether to gather: many in one batch are no flood, and a flood that is over is none any more."""
+    rate = Rate()
+    for _ in range(20):
+        rate._at -= 0.1
+        steady_per_s = rate.note(4_000)
+    assert 38_000 < steady_per_s < 41_000
+    assert 0.028 < choose_gather_s(steady_per_s) < 0.031
+    rate._at -= 5.0
+    assert rate.note(500) < 1_000
+    assert choose_gather_s(rate.note(500)) == 0
 
 
 # -- what cannot be recorded
@@ -226,6 +271,19 @@ def test_what_sql_refuses_is_found_and_set_aside_alone(streams: Streams, engine:
     aside = [fields[b"body"] for _, fields in read_stream(streams, REJECTED_KEY)]
     assert sorted(aside) == sorted(encode_record(record) for record in bad)
     assert read_counters(engine) == {"recorded": 42, "late_duplicate": 0, "refused": 3, "gaps": 0}
+    assert_all_accounted_for(streams, engine)
+
+
+def test_one_reading_that_sql_refuses_among_many_is_set_aside_alone(streams: Streams, engine: Engine) -> None:
+    """Many go by COPY on PostgreSQL, which takes no NUL; SQLite takes it."""
+    records = [reading(f"r{number}", at=number, asset_id=f"bin-{number}") for number in range(300)]
+    records[217] = reading("bad\0id", at=217)
+    send(streams, *records)
+    drain(Recorder(streams, engine))
+    refused = int(engine.dialect.name == "postgresql")
+    assert read_counters(engine) == {"recorded": 300 - refused, "late_duplicate": 0, "refused": refused, "gaps": 0}
+    assert count_rows(engine, readings) == 300 - refused
+    assert len(read_stream(streams, REJECTED_KEY)) == refused
     assert_all_accounted_for(streams, engine)
 
 
@@ -335,8 +393,8 @@ def test_messages_removed_unread_are_reported_and_the_rest_recorded(
     assert read_counters(engine)["gaps"] == 1
 
 
-def add_at(streams: Streams, stream_id: str, record: AnyRecord) -> None:
-    streams.client.xadd(stream_key(0), {"type": "x", "record": encode_record(record)}, stream_id)
+def add_at(streams: Streams, stream_id: str, record: AnyRecord, partition: int = 0) -> None:
+    streams.client.xadd(stream_key(partition), {"type": "x", "record": encode_record(record)}, stream_id)
 
 
 # -- the database

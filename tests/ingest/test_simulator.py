@@ -86,17 +86,29 @@ def test_the_rate_is_a_county_s(county: County) -> None:
 
 
 def test_every_entity_is_valid_by_its_smart_data_model(day: list[CloudEvent], shared: Path) -> None:
-    validators = list(make_validators(shared / "schemas"))
-    seen: Counter[str] = Counter()
+    entities: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in day:
-        kind = event.data.get("type")
-        for name, validator in validators:
-            if kind == name and seen[name] < 400:
-                validator.validate(msgspec.to_builtins(event.data))
-                seen[name] += 1
-    assert set(seen) == {"WasteContainer", "TrafficFlowObserved", "AirQualityObserved", "WaterQualityObserved"}
-    with pytest.raises(jsonschema.ValidationError):
-        dict(validators)["WasteContainer"].validate({"id": "x", "type": "WasteContainer", "fillingLevel": 2})
+        entities[str(event.data.get("type"))].append(msgspec.to_builtins(event.data))
+    models = {"WasteContainer", "TrafficFlowObserved", "AirQualityObserved", "WaterQualityObserved"}
+    assert models <= set(entities)
+    for name, validator in make_validators(shared / "schemas"):
+        for entity in [*entities[name][:200], *find_extremes(entities[name])]:
+            validator.validate(entity)
+        models.remove(name)
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate({**entities[name][0], "location": {"type": "Point", "coordinates": ["east", "north"]}})
+    assert not models
+
+
+def find_extremes(entities: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The entities with the lowest and the highest value of each number, and one with each value of each text."""
+    for name in {name for entity in entities for name in entity}:
+        having = [entity for entity in entities if entity.get(name) is not None]
+        if isinstance(having[0][name], int | float):
+            yield min(having, key=lambda entity: entity[name])
+            yield max(having, key=lambda entity: entity[name])
+        else:
+            yield from list({str(entity[name]): entity for entity in having}.values())[:50]
 
 
 def make_validators(folder: Path) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import InternalError, OperationalError
 
@@ -103,6 +104,22 @@ def test_a_late_reading_does_not_replace_a_newer_one(engine: Engine) -> None:
     [hour] = read_rows(engine, reading_hours)
     assert (hour["counted"], hour["total"], hour["lowest"], hour["highest"]) == (3, 30, 0, 20)
     assert (hour["last_value"], hour["last_at"]) == (20, as_ms(minutes(2)))
+
+
+def test_many_at_once_are_numbered_in_their_order_and_their_repeats_found(engine: Engine) -> None:
+    """As many as go by COPY on PostgreSQL."""
+    records = [
+        reading(f"r{number}", at=number % 7, value=float(number), asset_id=f"bin-{number}") for number in range(250)
+    ]
+    writer = Writer(engine)
+    writer.write(*records[:150])
+    writer.write(*records[100:])
+
+    ordered = sorted(read_rows(engine, readings), key=lambda row: row["id"])
+    assert [row["event_id"] for row in ordered] == [record.id for record in records]
+    assert count_rows(engine, latest_readings) == count_rows(engine, reading_hours) == 250
+    assert {row["counted"] for row in read_rows(engine, reading_hours)} == {1}
+    assert read_counters(engine)["late_duplicate"] == 50
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
@@ -285,6 +302,20 @@ def test_the_newest_place_of_a_worker_stays(engine: Engine) -> None:
         "w-1": (as_ms(minutes(5)), False),
         "w-2": (as_ms(NOON), True),
     }
+
+
+def test_of_two_places_of_a_worker_at_one_moment_the_same_stays_in_any_order(engine: Engine) -> None:
+    """Two town's partitions are read in no order, and the live state must end where SQL does."""
+    writer = Writer(engine)
+    places = [worker("1"), worker("2", on_duty=False), worker("3")]
+    places[2].lon = 120.2
+    for number, order in enumerate(permutations(range(3))):
+        name = f"w-{number}"
+        of_worker = [replace(places[place], worker_id=name, id=f"{name}-{place}") for place in order]
+        writer.write(*of_worker[:2])
+        writer.write(of_worker[2])
+        [row] = read_rows(engine, workers, worker_id=name)
+        assert (row["lon"], row["on_duty"]) == (120.2, True), order
 
 
 def test_an_alarms_steps_may_come_in_any_order(engine: Engine) -> None:

@@ -16,6 +16,7 @@ from ingest.embedded import start_redis
 from ingest.stream import (
     APPEND_AT_MOST,
     KEEP_BODY_BYTES,
+    REJECTED_BYTES_KEY,
     REJECTED_KEY,
     START,
     AsyncStreams,
@@ -189,8 +190,23 @@ def test_rejections_keep_reason_and_bytes(streams: Streams) -> None:
 def test_rejections_are_capped_but_counted(streams: Streams) -> None:
     capped = Streams(streams.client, 4, rejected_kept=100)
     capped.reject([make_rejection() for _ in range(2_000)], NOW)
-    assert 100 <= streams.client.xlen(REJECTED_KEY) < 400  # the server cuts whole nodes of a hundred
+    assert streams.client.xlen(REJECTED_KEY) == 100
     assert streams.read_tallies().rejected == 2_000
+
+
+def test_rejections_are_kept_whole_up_to_a_sum_of_bytes(streams: Streams) -> None:
+    capped = Streams(streams.client, 4, rejected_kept_mb=1)
+    for number in range(20):
+        capped.reject([make_rejection(b"%03d" % number + b"x" * 256 * 1024)], NOW)
+    kept = [fields[b"body"] for _, fields in streams.client.xrange(REJECTED_KEY)]
+    assert [body[:3] for body in kept] == [b"017", b"018", b"019"]
+    assert {len(body) for body in kept} == {3 + 256 * 1024}
+    assert int(streams.client.get(REJECTED_BYTES_KEY)) == sum(
+        len(value) for _, fields in streams.client.xrange(REJECTED_KEY) for value in fields.values()
+    )
+    capped.reject([make_rejection() for _ in range(10)], NOW)
+    assert streams.client.xlen(REJECTED_KEY) == 13
+    assert streams.read_tallies().rejected == 30
 
 
 def test_counters_add_up_while_many_write_the_same(redis_url: str) -> None:
@@ -378,3 +394,22 @@ def test_ids_sort_as_numbers(ids: list[tuple[int, int]]) -> None:
 @given(st.text(), st.integers(1, 64))
 def test_a_partition_is_always_the_same_one(key: str, partitions: int) -> None:
     assert choose_partition(key, partitions) == choose_partition(key, partitions) < partitions
+
+
+def test_bodies_that_come_together_are_answered_each_for_its_own(redis_url: str, streams: Streams) -> None:
+    async def send() -> list[list[int]]:
+        client = connect_async(redis_url)
+        together = AsyncStreams(client, 4)
+        bodies = [("a", "b"), ("b", "c", "c"), (), ("d",), ("a", "d", "e")]
+        answers = await asyncio.gather(
+            *(together.append(0, make_entries(*ids), TODAY, f"sender-{number}") for number, ids in enumerate(bodies))
+        )
+        await client.aclose()
+        return answers
+
+    assert asyncio.run(send()) == [[], [0, 2], [], [], [0, 1]]
+    assert streams.client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 2
+    counted = streams.read_tallies()
+    assert (counted.received, counted.accepted, counted.duplicate) == (9, 5, 4)
+    by_sender = {sender: (tally.accepted, tally.duplicate) for (sender, _), tally in counted.by_feed.items()}
+    assert by_sender == {"sender-0": (2, 0), "sender-1": (1, 2), "sender-3": (1, 0), "sender-4": (1, 2)}
