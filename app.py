@@ -13,7 +13,7 @@ from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
 from ingest.keys import provide_key
-from ingest.polling_sources import find_declarations
+from ingest.polling.sources import find_declarations
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.start import StartError, check_exposure, check_port, claim_data_folder
 from ingest.supervisor import EXIT_HOPELESS, Part, Supervisor, answers

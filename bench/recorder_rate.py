@@ -20,10 +20,10 @@ from bench.table import print_table
 from ingest.embedded import start_redis
 from ingest.garbage import search_rarely
 from ingest.migrations import upgrade_database
-from ingest.reading_months import ensure_months
-from ingest.reading_rows import COLUMNS, INSERT_READING, OBSERVED_AT, make_row
 from ingest.recorder import BATCH_AT_MOST, Recorder
 from ingest.records import Reading, encode_record
+from ingest.rows.reading_months import ensure_months
+from ingest.rows.readings import COLUMNS, INSERT_READING, OBSERVED_AT, make_row
 from ingest.statements import Row, copy_rows, execute_rows
 from ingest.store import open_database
 from ingest.stream import Entry, Streams, connect, digest_event

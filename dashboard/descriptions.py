@@ -7,8 +7,8 @@ from typing import Any
 from cases.flow import Step, fold
 from geo.county import LEVELS, County
 from ingest.answers import CaseAction, CaseFile, Reporter
-from ingest.cap_codes import read_identifier
 from ingest.case_state import REPORT
+from ingest.formats.cap_codes import read_identifier
 from ingest.masking import mask_name, mask_phone, mask_text
 from ingest.tables import as_ms
 from layers import LAYERS

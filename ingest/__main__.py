@@ -12,13 +12,13 @@ from ingest.supervisor import EXIT_HOPELESS
 COMMANDS = {
     "serve": ("ingest.server", "take events over HTTP"),
     "record": ("ingest.recorder", "write what was accepted to SQL"),
-    "mqtt": ("ingest.mqtt", "take events from an MQTT broker"),
+    "mqtt": ("ingest.mqtt.bridge", "take events from an MQTT broker"),
     "replay": ("ingest.replay", "send a file as events"),
-    "poll": ("ingest.polling", "ask systems for what is new, and send it as events"),
-    "rejected": ("ingest.rejected", "look at what was refused, and try it again"),
+    "poll": ("ingest.polling.poller", "ask systems for what is new, and send it as events"),
+    "rejected": ("ingest.rejected.command", "look at what was refused, and try it again"),
     "senders": ("ingest.enrolling", "say who may send, and give them keys"),
-    "backup": ("ingest.backup", "write everything into one file, while everything runs"),
-    "restore": ("ingest.restore", "put a backup into an empty data folder and database"),
+    "backup": ("ingest.backups.backup", "write everything into one file, while everything runs"),
+    "restore": ("ingest.backups.restore", "put a backup into an empty data folder and database"),
     "simulate": ("ingest.simulator", "send the events of an invented day"),
 }
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from geo.county import County
-from ingest.feed_rows import MINUTE_MS
+from ingest.rows.feeds import MINUTE_MS
 from ingest.stream import AsyncStreams, FeedTally, Reason, StreamUnavailable, Tallies
 from ingest.tables import HOUR_MS, as_ms, as_time, feed_minutes, feed_totals
 

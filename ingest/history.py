@@ -43,9 +43,9 @@ from ingest.answers import (
     Snapshot,
     WorkerPlace,
 )
-from ingest.case_rows import SELECT_ACTIONS
 from ingest.case_state import REPORT, Action, fold_case
 from ingest.records import AlertIssued, decode_record
+from ingest.rows.cases import SELECT_ACTIONS
 from ingest.statements import select_by_keys
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import (

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from ingest.connectors import cap, http_events, ngsi_ld, ngsi_v2
-from ingest.entities import MODELS
-from ingest.events import AnyEvent
+from ingest.formats.entities import MODELS
+from ingest.formats.events import AnyEvent
 from ingest.health import Health
 from ingest.open311.openapi import describe_open311
 from ingest.pipeline import Answer

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from geo.assets import list_former_ids
 from geo.county import County
 from geo.profile import Datastream
+from ingest.guard.weight import MOST_MARKS_IN_EVENT, count_marks
 from ingest.open311.services import Service, list_services
-from ingest.weight import MOST_MARKS_IN_EVENT, count_marks
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FURTHEST_AHEAD: Final = timedelta(days=1)

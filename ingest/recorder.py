@@ -22,11 +22,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from ingest.arrivals import Arrival
-from ingest.case_rows import RefusedRecord
 from ingest.garbage import search_rarely
 from ingest.migrations import DatabaseTooNew, upgrade_database
 from ingest.records import decode_record
 from ingest.retention import keep_house
+from ingest.rows.cases import RefusedRecord
 from ingest.settings import SettingError, Settings
 from ingest.sharing import PART, Sharing
 from ingest.store import (

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ingest.files.mapping import Mapping, MappingError, parse_speed, read_mapping, stay
+from ingest.files.mapping_fields import Shift
+from ingest.files.mapping_sheets import shape_sheet
+from ingest.files.sheets import Row, SheetError, open_sheet
 from ingest.keys import find_key
-from ingest.mapping import Mapping, MappingError, parse_speed, read_mapping, stay
-from ingest.mapping_fields import Shift
-from ingest.mapping_sheets import shape_sheet
 from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, Tally, stop_on_signals
 from ingest.settings import SettingError, Settings
-from ingest.sheets import Row, SheetError, open_sheet
 
 log = logging.getLogger(__name__)
 

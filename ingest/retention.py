@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ingest.feed_rows import forget_feed_minutes
-from ingest.reading_months import drop_oldest_month
+from ingest.rows.feeds import forget_feed_minutes
+from ingest.rows.reading_months import drop_oldest_month
 from ingest.statements import execute_rows
 from ingest.tables import as_ms, as_time
 

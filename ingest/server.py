@@ -24,17 +24,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
-from ingest.admission import LARGEST_BODY_BYTES, Desk, JsonResponse, open_door
-from ingest.connections import bound_connections
 from ingest.connectors import cap, http_events, ngsi_ld, ngsi_v2
 from ingest.garbage import search_rarely
+from ingest.guard.admission import LARGEST_BODY_BYTES, Desk, JsonResponse, open_door
+from ingest.guard.connections import bound_connections
+from ingest.guard.pressure import Limits, Pressure
+from ingest.guard.room import BodyRoom
 from ingest.health import Health, read_health, render_metrics
 from ingest.keys import provide_key
 from ingest.open311.routes import create_open311
 from ingest.openapi import describe_api
 from ingest.pipeline import Preparation, as_connector
-from ingest.pressure import Limits, Pressure
-from ingest.room import BodyRoom
 from ingest.sender_file import locate_senders
 from ingest.senders import Senders
 from ingest.settings import SettingError, Settings

@@ -13,14 +13,14 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
 from sqlalchemy.exc import ArgumentError
 
-from ingest.alert_rows import write_alerts
 from ingest.arrivals import Arrival
-from ingest.case_rows import write_cases
-from ingest.feed_rows import write_feeds
-from ingest.reading_rows import write_readings
 from ingest.records import AlertIssued, CaseActed, CaseReported, Reading
+from ingest.rows.alerts import write_alerts
+from ingest.rows.cases import write_cases
+from ingest.rows.feeds import write_feeds
+from ingest.rows.readings import write_readings
+from ingest.rows.states import write_alarms, write_devices, write_workers
 from ingest.settings import SettingError, Settings
-from ingest.state_rows import write_alarms, write_devices, write_workers
 from ingest.statements import execute_rows
 from ingest.stream import START, Message, order_id
 from ingest.tables import as_ms, as_time, watermarks

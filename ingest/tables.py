@@ -139,7 +139,7 @@ readings = Table(
     Column("origin", Text, nullable=False),
     # Grows with time, so it stays cheap; and it is the index for every range of time.
     UniqueConstraint("observed_at", "event_hash"),
-    # On PostgreSQL in partitions by month, where `id` is no key: see `ingest.reading_months`.
+    # On PostgreSQL in partitions by month, where `id` is no key: see `ingest.rows.reading_months`.
     Index(
         "ix_readings_received_at",
         "received_at",

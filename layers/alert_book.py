@@ -6,7 +6,7 @@ from functools import cache
 from geo.county import County
 from geo.outlines import Outlines
 from ingest.alert_life import KEPT, end_of, last_end_of
-from ingest.cap_codes import AGENCIES, read_area_codes, read_identifier
+from ingest.formats.cap_codes import AGENCIES, read_area_codes, read_identifier
 from ingest.records import AlertInfo, AlertIssued, AlertText
 from ingest.tables import MILLISECOND, as_ms
 from layers.contract import Title

@@ -8,9 +8,9 @@ from typing import Final, TypeVar, get_args
 
 import msgspec
 
-from ingest.cap_codes import read_level
-from ingest.cap_xml import Element, UnreadableXml, read_xml
 from ingest.connectors import Delivery, Parsed, Refusal
+from ingest.formats.cap_codes import read_level
+from ingest.formats.cap_xml import Element, UnreadableXml, read_xml
 from ingest.reception import EARLIEST, FieldError, Reception
 from ingest.records import (
     AlertArea,

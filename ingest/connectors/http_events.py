@@ -13,10 +13,10 @@ from urllib.parse import unquote
 import msgspec
 
 from ingest.connectors import Delivery, Parsed, Refusal
-from ingest.envelope import wrap
-from ingest.events import read_events, refuse
+from ingest.formats.envelope import wrap
+from ingest.formats.events import read_events, refuse
+from ingest.guard.weight import MOST_EVENTS
 from ingest.reception import FieldError, Reception
-from ingest.weight import MOST_EVENTS
 
 NAME: Final = "http_events"
 

@@ -21,16 +21,16 @@ from typing import Final
 import msgspec
 
 from ingest.connectors import Delivery, Parsed, Refusal
-from ingest.devices import RETAINED, guess_device_feed, read_device
-from ingest.entities import guess_feed
-from ingest.envelope import wrap
-from ingest.events import read_events
-from ingest.iot_agent import SOURCE as IOT_AGENT
-from ingest.iot_agent import read_measures, split_measures
+from ingest.formats.devices import RETAINED, guess_device_feed, read_device
+from ingest.formats.entities import guess_feed
+from ingest.formats.envelope import wrap
+from ingest.formats.events import read_events
+from ingest.formats.iot_agent import SOURCE as IOT_AGENT
+from ingest.formats.iot_agent import read_measures, split_measures
+from ingest.formats.sensorthings import TOPIC as OBSERVATION
+from ingest.formats.sensorthings import clean_id, read_observation
 from ingest.reception import FieldError, Reception, check_bytes
 from ingest.records import AnyRecord, DeviceSeen
-from ingest.sensorthings import TOPIC as OBSERVATION
-from ingest.sensorthings import clean_id, read_observation
 from ingest.tables import as_ms
 
 NAME: Final = "mqtt"

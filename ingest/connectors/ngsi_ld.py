@@ -2,13 +2,13 @@
 
 Each attribute is told by its members, so that no form need be announced: `value`, `object`, `languageMap`, ...
 make it normalized or concise, anything else is the value itself. Of several instances (`datasetId`) the default one
-counts, else the newest. `ingest.ngsi` has the rest.
+counts, else the newest. `ingest.formats.ngsi` has the rest.
 """
 
 from typing import Any, Final
 
 from ingest.connectors import Delivery, Parsed
-from ingest.ngsi import Attribute, read_notification
+from ingest.formats.ngsi import Attribute, read_notification
 from ingest.reception import Reception
 
 NAME: Final = "ngsi_ld"

@@ -1,13 +1,13 @@
 """Notifications of NGSIv2 brokers (FIWARE Orion): normalized and key-values, also mixed.
 
 In the normalized form an attribute has `value`, `type` and `metadata`; of the metadata we read `unitCode` (also
-`unit`) and a time. `ingest.ngsi` has the rest.
+`unit`) and a time. `ingest.formats.ngsi` has the rest.
 """
 
 from typing import Any, Final
 
 from ingest.connectors import Delivery, Parsed
-from ingest.ngsi import Attribute, read_notification
+from ingest.formats.ngsi import Attribute, read_notification
 from ingest.reception import Reception
 
 NAME: Final = "ngsi_v2"

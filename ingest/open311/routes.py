@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ingest.admission import Desk, admit, check_content_type, hold_body, read_bearer, take
 from ingest.connectors import Delivery, open311
+from ingest.guard.admission import Desk, admit, check_content_type, hold_body, read_bearer, take
+from ingest.guard.room import Gate, NoRoom
 from ingest.open311.arriving import RecorderBehindError, find_arriving
 from ingest.open311.descriptions import Speaker, open_speaker
 from ingest.open311.formats import JSON, XML, render
@@ -35,7 +36,6 @@ from ingest.open311.wording import choose_language
 from ingest.pipeline import Batch, as_connector
 from ingest.reception import FieldError
 from ingest.records import CaseReported, decode_record
-from ingest.room import Gate, NoRoom
 from ingest.stream import StreamGap, StreamUnavailable
 
 RETRY_AFTER_S: Final = 2

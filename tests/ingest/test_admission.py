@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 
-from ingest.expansion import BrokenEncoding, Expansion, TooMuch, UnknownEncoding, open_expansion
-from ingest.pressure import find_fullest
-from ingest.rates import Rates
-from ingest.room import SMALL_BODY_BYTES, BodyRoom, Gate, NoRoom
+from ingest.guard.expansion import BrokenEncoding, Expansion, TooMuch, UnknownEncoding, open_expansion
+from ingest.guard.pressure import find_fullest
+from ingest.guard.rates import Rates
+from ingest.guard.room import SMALL_BODY_BYTES, BodyRoom, Gate, NoRoom
+from ingest.guard.weight import count_marks
 from ingest.senders import Sender
-from ingest.weight import count_marks
 
 FAST = Sender("fast", events_per_s=100)
 SLOW = Sender("slow", events_per_s=0.5)

@@ -16,14 +16,14 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, select
 
-from ingest.archive import ArchiveError
-from ingest.backup import BackupError, back_up
+from ingest.backups.archive import ArchiveError
+from ingest.backups.backup import BackupError, back_up
+from ingest.backups.restore import RestoreError, restore
 from ingest.embedded import start_redis
 from ingest.history import read_counters
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AlarmRaised, AnyRecord, encode_record
-from ingest.restore import RestoreError, restore
 from ingest.settings import Settings
 from ingest.store import name_database, open_database
 from ingest.stream import (

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from ingest import cap_xml
 from ingest.alert_life import LONGEST, UNDATED, end_of, last_end_of
 from ingest.arrivals import Arrival
-from ingest.cap_codes import read_area_codes, read_identifier, read_level
 from ingest.connectors import Delivery, Parsed, Refusal, cap
+from ingest.formats import cap_xml
+from ingest.formats.cap_codes import read_area_codes, read_identifier, read_level
 from ingest.history import load_snapshot
 from ingest.migrations import upgrade_database
 from ingest.reception import Reception

@@ -24,9 +24,10 @@ from sqlalchemy import Engine, select
 import ingest.sharing as sharing_module
 from geo.county import County
 from ingest.arrivals import Arrival
-from ingest.case_rows import write_cases
+from ingest.backups.stream_archive import is_empty, load_streams, save_streams
 from ingest.cluster import read_cluster_url
 from ingest.migrations import upgrade_database
+from ingest.rows.cases import write_cases
 from ingest.sharing import Sharing
 from ingest.signs import note_alive, read_signs
 from ingest.store import open_database
@@ -42,7 +43,6 @@ from ingest.stream import (
     digest_event,
     stream_key,
 )
-from ingest.stream_archive import is_empty, load_streams, save_streams
 from ingest.supervisor import EXIT_HOPELESS
 from ingest.tables import case_actions, cases
 from tests.appliance import KEY, ROOT, free_port, wait_for

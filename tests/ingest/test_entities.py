@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingest.entities import MODELS, Observation, read_entity
+from ingest.formats.entities import MODELS, Observation, read_entity
 from ingest.reception import FieldError, Reception
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)

@@ -8,12 +8,12 @@ import pytest
 
 from geo.county import County
 from ingest.arrivals import Arrival
-from ingest.feed_rows import forget_feed_minutes, write_feeds
 from ingest.feeds import FeedBoard, judge_state, list_expected, list_rows, read_board, read_feed_history
 from ingest.health import Health, read_health
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AnyRecord, CaseReported, Reading, encode_record, name_feed
+from ingest.rows.feeds import forget_feed_minutes, write_feeds
 from ingest.store import open_database
 from ingest.stream import (
     AsyncStreams,

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from ingest.mapping import Mapping, MappingError, read_mapping, read_row
-from ingest.mapping_sheets import shape_sheet
-from ingest.sheets import UNREADABLE, SheetError, open_sheet
+from ingest.files.mapping import Mapping, MappingError, read_mapping, read_row
+from ingest.files.mapping_sheets import shape_sheet
+from ingest.files.sheets import UNREADABLE, SheetError, open_sheet
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from ingest.migrations import DatabaseTooNew, upgrade_database
-from ingest.reading_months import list_months
+from ingest.rows.reading_months import list_months
 from ingest.settings import SettingError, Settings
 from ingest.store import name_database, open_database
 from ingest.tables import as_ms, counters, metadata, readings

@@ -18,19 +18,19 @@ import msgspec
 import pytest
 import redis
 
-import ingest.mqtt as door
+import ingest.mqtt.bridge as door
 from geo.county import County
 from geo.pack import PackError
 from geo.profile import read_profile
 from ingest.connectors import mqtt
 from ingest.embedded import EmbeddedRedis, start_redis
+from ingest.guard.pressure import Limits, Pressure
+from ingest.guard.rates import Rates
 from ingest.keys import digest_key
-from ingest.mqtt import mask_key
-from ingest.mqtt_link import LARGEST_KEPT_BYTES, Broker, Publish
-from ingest.mqtt_sightings import Sightings
+from ingest.mqtt.bridge import mask_key
+from ingest.mqtt.link import LARGEST_KEPT_BYTES, Broker, Publish
+from ingest.mqtt.sightings import Sightings
 from ingest.pipeline import Preparation
-from ingest.pressure import Limits, Pressure
-from ingest.rates import Rates
 from ingest.records import AnyRecord, DeviceSeen, Reading, decode_record
 from ingest.senders import Senders
 from ingest.settings import read_settings

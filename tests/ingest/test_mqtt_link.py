@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.mqtt_link import MOST_WAITING, Broker, Link, Publish, open_link
+from ingest.mqtt.link import MOST_WAITING, Broker, Link, Publish, open_link
 from tests.broker import Cable, Device, Mosquitto
 
 FILTERS = ["link/#"]

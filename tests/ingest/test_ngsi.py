@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ingest.connectors import Delivery, Parsed, Refusal, ngsi_ld, ngsi_v2
+from ingest.formats.units import convert_unit
+from ingest.guard.weight import MOST_EVENTS
 from ingest.reception import LARGEST_EVENT_BYTES, Reception
 from ingest.records import Reading
-from ingest.units import convert_unit
-from ingest.weight import MOST_EVENTS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "connectors"
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)

@@ -22,10 +22,10 @@ import pytest
 import redis
 
 from geo.county import County
-from ingest.admission import LARGEST_BODY_BYTES
+from ingest.guard.admission import LARGEST_BODY_BYTES
+from ingest.guard.weight import MOST_EVENTS
 from ingest.keys import digest_key
 from ingest.sender_file import Enrolment, change_enrolments
-from ingest.weight import MOST_EVENTS
 from tests.appliance import report, wait_for
 from tests.ingest.service import KEY, LINES, Service, worker
 

@@ -18,12 +18,12 @@ import msgspec
 import pytest
 
 from geo.county import County
-from ingest.mapping import read_mapping
-from ingest.poll import Poll
-from ingest.polling import poll_forever
-from ingest.polling_cursor import Highest, write_question
-from ingest.polling_sources import Cursor, DeclarationError, find_declarations, read_sources
-from ingest.polling_state import load_state, read_conditions, save_state
+from ingest.files.mapping import read_mapping
+from ingest.polling.cursor import Highest, write_question
+from ingest.polling.poll import Poll
+from ingest.polling.poller import poll_forever
+from ingest.polling.sources import Cursor, DeclarationError, find_declarations, read_sources
+from ingest.polling.state import load_state, read_conditions, save_state
 from ingest.replay import Progress, replay
 from ingest.sender import Sender
 from ingest.settings import SettingError, Settings

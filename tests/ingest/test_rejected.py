@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy import Engine, text
 
 from geo.county import County
-from ingest import rejected
 from ingest.connectors import Delivery, http_events
+from ingest.files.mapping import read_mapping
 from ingest.health import settle_counters
 from ingest.history import read_counters
-from ingest.mapping import read_mapping
 from ingest.migrations import upgrade_database
 from ingest.pipeline import Preparation
 from ingest.recorder import Recorder
 from ingest.records import encode_record
-from ingest.rejected_stream import RECORDER, RejectedStream
+from ingest.rejected import command as rejected
+from ingest.rejected.retrying import Outcome, Retrial, remap
+from ingest.rejected.stream import RECORDER, RejectedStream
 from ingest.replay import Progress, replay
-from ingest.retrying import Outcome, Retrial, remap
 from ingest.sender import Sender as Poster
 from ingest.senders import Sender
 from ingest.settings import Settings

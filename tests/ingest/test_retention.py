@@ -12,9 +12,9 @@ from sqlalchemy import Engine, event, text
 from ingest import retention
 from ingest.history import read_counters
 from ingest.migrations import upgrade_database
-from ingest.reading_months import Month, list_months
 from ingest.records import AlarmCleared, AlarmRaised
 from ingest.retention import forget_old, keep_house
+from ingest.rows.reading_months import Month, list_months
 from ingest.settings import KEPT_DAYS, SettingError, read_settings
 from ingest.store import open_database
 from ingest.tables import (

@@ -17,8 +17,8 @@ import httpx
 import pytest
 import redis
 
-from ingest.admission import LARGEST_BODY_BYTES
 from ingest.embedded import start_redis
+from ingest.guard.admission import LARGEST_BODY_BYTES
 from ingest.health import settle_counters
 from ingest.stream import Tallies
 from tests.appliance import free_port, wait_for

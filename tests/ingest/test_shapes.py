@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import shapes
-from ingest.entities import read_entity
+from ingest.formats import shapes
+from ingest.formats.entities import read_entity
+from ingest.formats.shapes import read_familiar
 from ingest.reception import FieldError, Reception
-from ingest.shapes import read_familiar
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 RECEPTION = Reception(

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import InternalError, OperationalError
 
 from ingest.arrivals import Arrival
-from ingest.case_rows import RefusedRecord
 from ingest.history import read_counters
 from ingest.migrations import upgrade_database
 from ingest.records import AlarmAcked, AlarmCleared, AlarmRaised, AnyRecord, CaseActed, CaseReported
+from ingest.rows.cases import RefusedRecord
 from ingest.store import Batch, WatermarkMoved, load_watermarks, open_database, rewind_watermark, write_batch
 from ingest.tables import (
     EPOCH,

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from ingest.reading_months import ensure_months, list_months
+from ingest.rows.reading_months import ensure_months, list_months
 
 revision = "r0005"
 down_revision = "r0004"

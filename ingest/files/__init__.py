@@ -1,0 +1,1 @@
+"""Files of rows, and the mappings that make events of them."""

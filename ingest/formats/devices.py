@@ -1,0 +1,93 @@
+"""What devices say without an envelope: measures and signs of life, to records with an identity of their own.
+
+A message without an envelope has no id, so its identity is what it says: which asset, when, and a digest of the
+measures. A repeat of it is therefore a duplicate, from whatever gateway it comes, and two parts of one observation
+(temperature, then humidity, with the same time) are not. A message that does not say when counts as observed when it
+came; the carrier sees to it that a message delivered twice has come once (`ingest.mqtt.bridge`).
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+import numpy
+
+from geo.crs import to_wgs84
+from ingest.connectors import Delivery
+from ingest.formats.entities import DEVICE_TIME, MODELS, Observation, read_entity
+from ingest.reception import FieldError, Point, Reception
+from ingest.records import Reading
+
+RETAINED: Final = "mqtt-retained"
+"""The header of a delivery that the broker had kept: it was published at any time before."""
+
+TYPE_OF_KIND: Final = {
+    "bin": "WasteContainer",
+    "detector": "TrafficFlowObserved",
+    "air_station": "AirQualityObserved",
+    "water_station": "WaterQualityObserved",
+}
+"""The entity type by kind of asset; any other kind that measures is a feed that the pack declares."""
+
+_TIMES: Final = ("observed_at", "dateObserved", "TimeInstant")
+
+
+def find_kind(asset_id: str, reception: Reception) -> str:
+    """Return the kind of one of the pack's assets; raises `FieldError` naming the device where there is none."""
+    kind = reception.asset_kinds.get(reception.present_ids.get(asset_id, asset_id))
+    if kind is None:
+        raise FieldError("topic", f"the county pack has no asset {asset_id!r}")
+    if kind not in TYPE_OF_KIND and kind not in reception.declared_feeds:
+        raise FieldError("topic", f"{asset_id!r} is a {kind}, which measures nothing")
+    return kind
+
+
+def describe(kind: str, asset_id: str, measures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the key-values entity of an asset that measured; a declared feed's number is the measure `value`."""
+    if kind in TYPE_OF_KIND:
+        return {**measures, "id": asset_id, "type": TYPE_OF_KIND[kind]}
+    own = {name: measures[name] for name in ("value", "unit", *_TIMES) if name in measures}
+    others = {name: value for name, value in measures.items() if name not in own}
+    return {**own, "attributes": others, "id": asset_id, "type": "Observation", "feed": kind}
+
+
+def read_device(source: str, entity: Mapping[str, Any], delivery: Delivery, reception: Reception) -> Reading:
+    """Return a key-values entity without an envelope as a record; raises `FieldError`."""
+    seen = read_entity(entity, reception, delivery.received_at, delivery.received_at)
+    told_at = seen.attributes.get(DEVICE_TIME)
+    if seen.observed_at == delivery.received_at and told_at is None and RETAINED in delivery.headers:
+        raise FieldError("dateObserved", "missing from a retained message: it may be of any time")
+    lon, lat = _convert(seen.point, seen.crs)
+    return Reading(
+        source=source,
+        id=f"{seen.asset_id}@{told_at or seen.observed_at.isoformat()}#{_digest(seen)}",
+        received_at=delivery.received_at,
+        lon=lon,
+        lat=lat,
+        feed=seen.feed,
+        asset_id=seen.asset_id,
+        observed_at=seen.observed_at,
+        value=seen.value,
+        unit=seen.unit,
+        attributes=seen.attributes,
+    )
+
+
+def guess_device_feed(asset_id: str, reception: Reception) -> str:
+    """Return the feed that a device's message would have belonged to; empty where the pack does not know it."""
+    kind = reception.asset_kinds.get(reception.present_ids.get(asset_id, asset_id), "")
+    return MODELS[TYPE_OF_KIND[kind]].feed if kind in TYPE_OF_KIND else kind
+
+
+def _digest(seen: Observation) -> str:
+    # 20 and 20.0 are one number, which gateways write as they please.
+    said = {name: float(value) if type(value) is int else value for name, value in seen.attributes.items()}
+    return blake2b(msgspec.json.encode((seen.value, said), order="deterministic"), digest_size=8).hexdigest()
+
+
+def _convert(point: Point, crs: str) -> Point:
+    if crs == "wgs84":
+        return point
+    lon, lat = to_wgs84(numpy.array([point[0]]), numpy.array([point[1]]), crs)
+    return float(lon[0]), float(lat[0])

@@ -1,0 +1,1 @@
+"""Asking systems that only offer a file or a list."""

@@ -1,0 +1,1 @@
+"""What was refused: looking at it, and trying it again."""

@@ -1,0 +1,1 @@
+"""Records to SQL, one module a kind."""
