@@ -12,12 +12,15 @@ from tests.browser.chromium import ARGUMENTS, PROGRAM
 
 IMAGES = Path(__file__).with_name("images")
 READY = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
+READY_FEEDS = "() => document.querySelector('[data-slot=rows] tr')"
 PICTURES = {
     "wall.zh": ("/wall", 1920, 1080, READY),
     "wall.en": ("/wall?lang=en", 1920, 1080, READY),
     "wall.wide": ("/wall", 5760, 1080, READY),
     "duty.zh": ("/duty", 1440, 900, READY),
     "duty.en": ("/duty?lang=en", 1440, 900, READY),
+    "feeds.zh": ("/feeds", 1440, 900, READY_FEEDS),
+    "feeds.en": ("/feeds?lang=en", 1440, 900, READY_FEEDS),
     "briefing.zh": ("/briefing", 1100, 1500, "() => document.querySelector('[data-screen]')"),
     "briefing.en": ("/briefing?lang=en", 1100, 1500, "() => document.querySelector('[data-screen]')"),
 }
