@@ -1,5 +1,6 @@
 """What every door needs to know about the county to judge an event, and how it judges times and places."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -130,6 +131,17 @@ def check_bytes(body: bytes) -> None:
         raise FieldError("event", f"more than {MOST_MARKS_IN_EVENT} names and values")
     if b"\\u0000" in body and _NUL.search(body):
         raise FieldError("event", "a text contains the character NUL")
+
+
+def read_number(text: str, field: str) -> float:
+    """Return a number written as text; raises `FieldError` for anything else, infinity and NaN too."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise FieldError(field, f"{text[:80]!r} is no number")
+    return number
 
 
 def check_tree(value: object, field: str = "", depth: int = 0) -> None:

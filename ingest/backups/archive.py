@@ -8,8 +8,9 @@ files/…                  what the data folder holds besides, and the county pa
 manifest.json            written last: a backup without it is no backup
 """
 
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import PurePosixPath
@@ -17,6 +18,14 @@ from typing import Any, Final
 from zipfile import BadZipFile, ZipFile
 
 import msgspec
+import redis
+from sqlalchemy.exc import DBAPIError
+
+from ingest.embedded import EmbeddedError
+from ingest.migrations import DatabaseTooNew
+from ingest.settings import SettingError
+from ingest.start import StartError
+from ingest.stream import StreamUnavailable
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -24,6 +33,8 @@ TALLIES: Final = "tallies.json"
 REJECTED: Final = "rejected"
 
 DAMAGES: Final = (KeyError, BadZipFile, EOFError, zlib.error, msgspec.MsgspecError)
+
+EXIT_FAILED: Final = 1
 
 _LINES_AT_ONCE: Final = 1_000
 _BYTES_AT_ONCE: Final = 1 << 20
@@ -34,6 +45,25 @@ StreamEntry = tuple[str, list[tuple[bytes, bytes]]]
 
 class ArchiveError(ValueError):
     """A file that is no backup, or not one that this program can restore; the message says why."""
+
+
+TROUBLES: Final = (
+    *(ArchiveError, SettingError, StartError, EmbeddedError, DatabaseTooNew),
+    *(StreamUnavailable, redis.RedisError, OSError),
+)
+
+
+def run_command(work: Callable[[], str]) -> int:
+    """Do a command's work and say what it returns; 0 then, 1 with one line where it fails."""
+    try:
+        sys.stdout.write(work())
+    except DBAPIError as trouble:
+        sys.stderr.write(f"county-brain: database: {str(trouble.orig).partition(chr(10))[0]}\n")
+    except TROUBLES as reason:
+        sys.stderr.write(f"county-brain: {reason}\n")
+    else:
+        return 0
+    return EXIT_FAILED
 
 
 class TableOutline(msgspec.Struct):
@@ -56,6 +86,16 @@ class Manifest(msgspec.Struct):
     county: str
     tables: dict[str, TableOutline]
     streams: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        """How many rows all tables have."""
+        return sum(table.rows for table in self.tables.values())
+
+    @property
+    def messages(self) -> int:
+        """How many messages all streams have."""
+        return sum(self.streams.values())
 
 
 class SavedTallies(msgspec.Struct):

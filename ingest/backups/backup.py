@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,31 +10,28 @@ from pathlib import Path
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
-import redis
 from sqlalchemy import Connection, Engine, make_url, select
-from sqlalchemy.exc import DBAPIError
 
-from ingest.backups.archive import FORMAT, MANIFEST, Manifest, TableOutline, write_lines
+from ingest.backups.archive import FORMAT, MANIFEST, ArchiveError, Manifest, TableOutline, run_command, write_lines
 from ingest.backups.stream_archive import save_streams
-from ingest.embedded import EmbeddedError, find_server_url, server_answers, start_redis
+from ingest.embedded import find_server_url, server_answers, start_redis
 from ingest.polling.sources import FILE as POLLS_FILE
 from ingest.sender_file import FILE as SENDERS_FILE
-from ingest.settings import SettingError, Settings
-from ingest.start import StartError, claim_data_folder
+from ingest.settings import Settings
+from ingest.start import claim_data_folder
 from ingest.store import load_watermarks, name_database, open_database
-from ingest.stream import START, StreamGap, Streams, StreamUnavailable, connect
+from ingest.stream import START, StreamGap, Streams, connect
 from ingest.tables import metadata
 
 log = logging.getLogger(__name__)
 
-EXIT_FAILED: Final = 1
 ATTEMPTS: Final = 5
 ROWS_AT_ONCE: Final = 5_000
 DEMO_COUNTY: Final = "counties/demo"
 NOT_FILES: Final = ("redis", "lock")  # of the data folder: the streams have a part of their own
 
 
-class BackupError(RuntimeError):
+class BackupError(ArchiveError):
     """A backup that cannot be made; the message is one clear line."""
 
 
@@ -46,22 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Write a backup; 0 then, 1 with one line where that fails."""
-    try:
+
+    def work() -> str:
         manifest = back_up(arguments.file, settings)
-    except DBAPIError as trouble:
-        sys.stderr.write(f"county-brain: database: {str(trouble.orig).partition(chr(10))[0]}\n")
-        return EXIT_FAILED
-    except (
-        *(BackupError, SettingError, StartError, EmbeddedError),
-        *(StreamUnavailable, redis.RedisError, OSError),
-    ) as reason:
-        sys.stderr.write(f"county-brain: {reason}\n")
-        return EXIT_FAILED
-    rows, messages = sum(table.rows for table in manifest.tables.values()), sum(manifest.streams.values())
-    size_mb = arguments.file.stat().st_size / 1e6
-    sys.stdout.write(f"{arguments.file}: {rows} rows, {messages} messages, {size_mb:.1f} MB\n")
-    sys.stdout.write("Keep it as you keep passwords: it holds the local key, and who reported cases.\n")
-    return 0
+        size_mb = arguments.file.stat().st_size / 1e6
+        return (
+            f"{arguments.file}: {manifest.rows} rows, {manifest.messages} messages, {size_mb:.1f} MB\n"
+            "Keep it as you keep passwords: it holds the local key, and who reported cases.\n"
+        )
+
+    return run_command(work)
 
 
 def back_up(path: Path, settings: Settings) -> Manifest:

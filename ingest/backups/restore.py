@@ -3,16 +3,13 @@
 import argparse
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile, ZipFile
 
-import redis
 from sqlalchemy import Connection, Table
-from sqlalchemy.exc import DBAPIError
 
 from ingest.backups.archive import (
     FORMAT,
@@ -24,24 +21,23 @@ from ingest.backups.archive import (
     check_whole,
     read_lines,
     read_part,
+    run_command,
 )
-from ingest.backups.backup import DEMO_COUNTY, EXIT_FAILED, NOT_FILES, open_streams
+from ingest.backups.backup import DEMO_COUNTY, NOT_FILES, open_streams
 from ingest.backups.stream_archive import is_empty, load_streams
-from ingest.embedded import EmbeddedError
-from ingest.migrations import DatabaseTooNew, upgrade_database
+from ingest.migrations import upgrade_database
 from ingest.rows.reading_months import ensure_months
-from ingest.settings import SettingError, Settings
-from ingest.start import StartError
+from ingest.settings import Settings
 from ingest.statements import Row, copy_rows, execute_rows, insert_sql
 from ingest.store import name_database, open_database
-from ingest.stream import Streams, StreamUnavailable
+from ingest.stream import Streams
 from ingest.tables import metadata, readings
 
 ROWS_AT_ONCE: Final = 10_000
 NUMBERED: Final = [table for table in metadata.tables.values() if "id" in table.columns]
 
 
-class RestoreError(RuntimeError):
+class RestoreError(ArchiveError):
     """A backup that cannot be restored here; the message is one clear line."""
 
 
@@ -52,22 +48,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Restore a backup; 0 then, 1 with one line where that fails."""
-    try:
+
+    def work() -> str:
         manifest = restore(arguments.file, settings)
-    except DBAPIError as trouble:
-        sys.stderr.write(f"county-brain: database: {str(trouble.orig).partition(chr(10))[0]}\n")
-        return EXIT_FAILED
-    except (
-        *(RestoreError, ArchiveError, DatabaseTooNew),
-        *(SettingError, StartError, EmbeddedError, StreamUnavailable, redis.RedisError, OSError),
-    ) as reason:
-        sys.stderr.write(f"county-brain: {reason}\n")
-        return EXIT_FAILED
-    rows, messages = sum(table.rows for table in manifest.tables.values()), sum(manifest.streams.values())
-    sys.stdout.write(f"Restored as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC: {rows} rows, {messages} messages.\n")
-    if manifest.county != DEMO_COUNTY:
-        sys.stdout.write(f"Start it with COUNTY={settings.data_dir / manifest.county}\n")
-    return 0
+        done = (
+            f"Restored as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{manifest.rows} rows, {manifest.messages} messages.\n"
+        )
+        own_pack = manifest.county != DEMO_COUNTY
+        return done + (f"Start it with COUNTY={settings.data_dir / manifest.county}\n" if own_pack else "")
+
+    return run_command(work)
 
 
 def restore(path: Path, settings: Settings) -> Manifest:

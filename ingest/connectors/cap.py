@@ -1,6 +1,5 @@
 """CAP 1.2: warnings of the authorities, one message a body; `docs/cap.md` says what becomes of them."""
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ import msgspec
 from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.formats.cap_codes import read_level
 from ingest.formats.cap_xml import Element, UnreadableXml, read_xml
-from ingest.reception import EARLIEST, FieldError, Reception
+from ingest.reception import EARLIEST, FieldError, Reception, read_number
 from ingest.records import (
     AlertArea,
     AlertInfo,
@@ -158,7 +157,7 @@ def _read_circle(text: str, field: str) -> tuple[float, float, float]:
     """Return (lon, lat, radius in km); CAP writes "lat,lon radius"."""
     match text.split():
         case [point, radius]:
-            radius_km = _read_number(radius, field)
+            radius_km = read_number(radius, field)
         case _:
             raise FieldError(field, f"{text[:80]!r} is not 'lat,lon radius'")
     if not 0 <= radius_km <= _EARTH_KM:
@@ -171,22 +170,12 @@ def _read_point(pair: str, field: str) -> tuple[float, float]:
     parts = pair.split(",")
     if len(parts) != 2:
         raise FieldError(field, f"{pair[:80]!r} is not 'lat,lon'")
-    lat, lon = (_read_number(part, field) for part in parts)
+    lat, lon = (read_number(part, field) for part in parts)
     if abs(lat) > 90:
         raise FieldError(field, f"latitude {lat:g} is beyond 90; CAP writes lat,lon")
     if abs(lon) > 180:
         raise FieldError(field, f"longitude {lon:g} is beyond 180")
     return lon, lat
-
-
-def _read_number(text: str, field: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise FieldError(field, f"{text[:80]!r} is no number")
-    return number
 
 
 def _read_moment(field: str, text: str, reception: Reception) -> datetime:

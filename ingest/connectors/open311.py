@@ -1,6 +1,5 @@
 """Open311 GeoReport v2: the form of one service request to a reported case."""
 
-import math
 import re
 from datetime import datetime
 from hashlib import blake2b
@@ -14,7 +13,7 @@ from geo.profile import Attribute
 from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.open311.forms import KEY_FIELD, MULTIPART, URLENCODED, Form, drop_key, read_form
 from ingest.open311.services import Service
-from ingest.reception import FieldError, Reception
+from ingest.reception import FieldError, Reception, read_number
 from ingest.records import CaseReported, Reporter
 
 NAME: Final = "open311"
@@ -123,20 +122,10 @@ def _read_degrees(form: Form, name: str, most: int) -> float | None:
     text = form.find(name)
     if text is None:
         return None
-    degrees = _read_number(text, name)
+    degrees = read_number(text, name)
     if abs(degrees) > most:
         raise FieldError(name, f"{degrees:g} is not between -{most} and {most}")
     return degrees
-
-
-def _read_number(text: str, field: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise FieldError(field, f"{text!r} is no number")
-    return number
 
 
 def _read_moment(text: str, field: str, reception: Reception) -> datetime:
@@ -182,7 +171,7 @@ def _read_attribute(code: str, attribute: Attribute | None, texts: list[str], re
     if len(texts) > 1:
         raise FieldError(field, "takes one value")
     if datatype == "number":
-        return _read_number(texts[0], field)
+        return read_number(texts[0], field)
     if datatype == "datetime":
         return _read_moment(texts[0], field, reception).isoformat()
     return texts[0]
@@ -193,7 +182,7 @@ def _take_integer(attributes: dict[str, Any], code: str, least: int, most: int) 
     if value is None:
         return None
     field = f"attribute[{code}]"
-    number = value if isinstance(value, float) else _read_number(value, field)
+    number = value if isinstance(value, float) else read_number(value, field)
     if not number.is_integer() or not least <= number <= most:
         raise FieldError(field, f"must be a whole number from {least} to {most}, not {number:g}")
     return int(number)

@@ -7,16 +7,12 @@ came; the carrier sees to it that a message delivered twice has come once (`inge
 """
 
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
-import msgspec
-import numpy
-
-from geo.crs import to_wgs84
 from ingest.connectors import Delivery
-from ingest.formats.entities import DEVICE_TIME, MODELS, Observation, read_entity
-from ingest.reception import FieldError, Point, Reception
+from ingest.formats.entities import DEVICE_TIME, MODELS, read_entity
+from ingest.formats.identity import identify_reading
+from ingest.reception import FieldError, Reception
 from ingest.records import Reading
 
 RETAINED: Final = "mqtt-retained"
@@ -58,36 +54,10 @@ def read_device(source: str, entity: Mapping[str, Any], delivery: Delivery, rece
     told_at = seen.attributes.get(DEVICE_TIME)
     if seen.observed_at == delivery.received_at and told_at is None and RETAINED in delivery.headers:
         raise FieldError("dateObserved", "missing from a retained message: it may be of any time")
-    lon, lat = _convert(seen.point, seen.crs)
-    return Reading(
-        source=source,
-        id=f"{seen.asset_id}@{told_at or seen.observed_at.isoformat()}#{_digest(seen)}",
-        received_at=delivery.received_at,
-        lon=lon,
-        lat=lat,
-        feed=seen.feed,
-        asset_id=seen.asset_id,
-        observed_at=seen.observed_at,
-        value=seen.value,
-        unit=seen.unit,
-        attributes=seen.attributes,
-    )
+    return identify_reading(seen, source, delivery.received_at)
 
 
 def guess_device_feed(asset_id: str, reception: Reception) -> str:
     """Return the feed that a device's message would have belonged to; empty where the pack does not know it."""
     kind = reception.asset_kinds.get(reception.present_ids.get(asset_id, asset_id), "")
     return MODELS[TYPE_OF_KIND[kind]].feed if kind in TYPE_OF_KIND else kind
-
-
-def _digest(seen: Observation) -> str:
-    # 20 and 20.0 are one number, which gateways write as they please.
-    said = {name: float(value) if type(value) is int else value for name, value in seen.attributes.items()}
-    return blake2b(msgspec.json.encode((seen.value, said), order="deterministic"), digest_size=8).hexdigest()
-
-
-def _convert(point: Point, crs: str) -> Point:
-    if crs == "wgs84":
-        return point
-    lon, lat = to_wgs84(numpy.array([point[0]]), numpy.array([point[1]]), crs)
-    return float(lon[0]), float(lat[0])

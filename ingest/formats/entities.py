@@ -20,6 +20,7 @@ import shapely
 
 from ingest.formats.units import convert_unit
 from ingest.reception import CLOCK_TOLERANCE, FieldError, Point, Reception, check_tree
+from ingest.records import Origin, Reading
 
 _INFINITE: Final = float("inf")
 _SHORTEST_MOMENT: Final = len("2026-11-22T08:00:00")
@@ -55,6 +56,23 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     value: float | None
     unit: str | None
     attributes: dict[str, Any]
+
+    def as_reading(self, source: str, id: str, received_at: datetime, point: Point, origin: Origin = "live") -> Reading:
+        """Return it as a record at `point`, which is its own where that is in WGS 84."""
+        return Reading(
+            source=source,
+            id=id,
+            received_at=received_at,
+            origin=origin,
+            lon=point[0],
+            lat=point[1],
+            feed=self.feed,
+            asset_id=self.asset_id,
+            observed_at=self.observed_at,
+            value=self.value,
+            unit=self.unit,
+            attributes=self.attributes,
+        )
 
 
 def _limit(names: str, lowest: float, highest: float = _INFINITE, unit: str = "") -> dict[str, Limits]:

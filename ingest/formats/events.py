@@ -293,21 +293,7 @@ def _read_reading(event: _ObservedEvent, reception: Reception, received_at: date
         seen = read_familiar(event.data, reception, received_at, event.time)
     except FieldError as error:
         raise _within_data(error) from None
-    lon, lat = seen.point
-    reading = Reading(
-        source=event.source,
-        id=event.id,
-        received_at=received_at,
-        origin=event.origin,
-        lon=lon,
-        lat=lat,
-        feed=seen.feed,
-        asset_id=seen.asset_id,
-        observed_at=seen.observed_at,
-        value=seen.value,
-        unit=seen.unit,
-        attributes=seen.attributes,
-    )
+    reading = seen.as_reading(event.source, event.id, received_at, seen.point, event.origin)
     return reading, seen.crs
 
 

@@ -21,24 +21,20 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import numpy
 
-from geo.crs import to_wgs84
 from ingest.connectors import Delivery, Parsed, Refusal
 from ingest.formats.entities import (
-    DEVICE_TIME,
     MODELS,
     Model,
-    Observation,
     convert_field,
     find_name,
     guess_feed,
     read_entity,
 )
+from ingest.formats.identity import identify_reading
 from ingest.formats.units import convert_unit
 from ingest.guard.weight import MOST_EVENTS
 from ingest.reception import FieldError, Reception, check_bytes
@@ -63,12 +59,6 @@ _OF_AN_OBSERVATION: Final = frozenset(
 )
 # Read apart, or what a broker keeps for itself and nobody observed.
 _NOT_ATTRIBUTES: Final = frozenset({"id", "type", "@context", "createdAt", "dateCreated", "scope", "expiresAt"})
-_DESCRIPTIVE: Final = frozenset(
-    {
-        *("name", "alternateName", "description", "source", "dataProvider", "owner", "seeAlso"),
-        *("address", "areaServed", "color", "image", "annotations"),
-    }
-)
 _DELETED: Final = frozenset({"entityDelete", "entityDeleted"})
 _SAME_AS: Final = {"modifiedAt": "dateModified"}
 _IRI: Final = re.compile(r"https?://\S*[/#]([^/#\s]+)")
@@ -79,7 +69,6 @@ _anything: Final = msgspec.json.Decoder()
 _syntax: Final = msgspec.json.Decoder(msgspec.Raw)  # looks at all of it and keeps nothing
 _parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _entities: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_sorted: Final = msgspec.json.Encoder(order="sorted")
 
 
 class Attribute(NamedTuple):
@@ -198,7 +187,7 @@ def _read_entity(
     plain["type"], plain["id"] = kind or None, _shorten_id(entity.get("id"), kind)
     is_bin = model is not None and model.feed == "waste"
     seen = read_entity(plain, reception, received_at, notified_at if is_bin else None)
-    return _make_reading(kind, seen, received_at)
+    return identify_reading(seen, f"ngsi:{kind}", received_at)
 
 
 def _name_kind(types: object) -> str:
@@ -278,35 +267,3 @@ def _settle_time(plain: dict[str, Any], attributes: Mapping[str, Attribute], mai
     newest = times.get(main) or max(times.values(), default=None)  # all in UTC: the last in order is the newest
     if newest:
         plain["observedAt"] = newest
-
-
-def _make_reading(kind: str, seen: Observation, received_at: datetime) -> Reading:
-    lon, lat = seen.point
-    if seen.crs != "wgs84":
-        east, north = to_wgs84(numpy.array([lon]), numpy.array([lat]), seen.crs)
-        lon, lat = float(east[0]), float(north[0])
-    told_at = seen.attributes.get(DEVICE_TIME) or seen.observed_at.isoformat()
-    return Reading(
-        source=f"ngsi:{kind}",
-        id=f"{seen.asset_id}@{told_at}#{_digest(seen)}",
-        received_at=received_at,
-        lon=lon,
-        lat=lat,
-        feed=seen.feed,
-        asset_id=seen.asset_id,
-        observed_at=seen.observed_at,
-        value=seen.value,
-        unit=seen.unit,
-        attributes=seen.attributes,
-    )
-
-
-def _digest(seen: Observation) -> str:
-    told = {
-        name: value
-        for name, value in {"value": seen.value, **seen.attributes}.items()
-        if name not in _DESCRIPTIVE and not name.startswith("ref")
-    }
-    # 5 and 5.0 are one number, which brokers write as they please.
-    told = {name: float(value) if type(value) is int else value for name, value in told.items()}
-    return blake2b(_sorted.encode(told), digest_size=8).hexdigest()

@@ -23,6 +23,24 @@ from ingest.store import Batch, Watermark, ensure_watermarks, load_watermarks, w
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
+# One row a case, as files and other systems have them.
+MAPPING = """
+source = "urn:test:rows"
+type = "case.reported"
+id = "{number}"
+[time]
+column = "when"
+zone = "Asia/Shanghai"
+[data]
+case_id = "{number}"
+category = "0102"
+title = "{number}"
+lon = { column = "lon", type = "number" }
+lat = { column = "lat", type = "number" }
+reported_at = { time = true }
+channel = "hotline"
+"""
+
 
 def minutes(number: float) -> datetime:
     return NOON + timedelta(minutes=number)

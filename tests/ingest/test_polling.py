@@ -28,24 +28,8 @@ from ingest.replay import Progress, replay
 from ingest.sender import Sender
 from ingest.settings import SettingError, Settings
 from tests.appliance import KEY, ROOT, wait_for
+from tests.ingest.samples import MAPPING
 from tests.ingest.serving import Answer, Ingest, OtherSystem, Request, run_other_system
-
-MAPPING = """
-source = "urn:test:polled"
-type = "case.reported"
-id = "{number}"
-[time]
-column = "when"
-zone = "Asia/Shanghai"
-[data]
-case_id = "{number}"
-category = "0102"
-title = "{number}"
-lon = { column = "lon", type = "number" }
-lat = { column = "lat", type = "number" }
-reported_at = { time = true }
-channel = "hotline"
-"""
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -31,28 +31,12 @@ from ingest.settings import Settings
 from ingest.store import open_database
 from ingest.stream import REJECTED_BYTES_KEY, REJECTED_KEY, Entry, Rejection, Streams, connect, digest_event
 from tests.appliance import KEY, report
+from tests.ingest.samples import MAPPING
 from tests.ingest.samples import report as report_record
 from tests.ingest.serving import Ingest
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 Command = Callable[..., tuple[int, str]]
-
-MAPPING = """
-source = "urn:test:rows"
-type = "case.reported"
-id = "{number}"
-[time]
-column = "when"
-zone = "Asia/Shanghai"
-[data]
-case_id = "{number}"
-category = "0102"
-title = "{number}"
-lon = { column = "lon", type = "number" }
-lat = { column = "lat", type = "number" }
-reported_at = { time = true }
-channel = "hotline"
-"""
 
 
 @pytest.fixture(scope="module")

@@ -9,23 +9,7 @@ from pathlib import Path
 
 from geo.county import County
 from tests.appliance import KEY, ROOT, Appliance, wait_for
-
-MAPPING = """
-source = "urn:test:rows"
-type = "case.reported"
-id = "{number}"
-[time]
-column = "when"
-zone = "Asia/Shanghai"
-[data]
-case_id = "{number}"
-category = "0102"
-title = "{number}"
-lon = { column = "lon", type = "number" }
-lat = { column = "lat", type = "number" }
-reported_at = { time = true }
-channel = "hotline"
-"""
+from tests.ingest.samples import MAPPING
 
 
 def write_rows(folder: Path, county: County, count: int) -> Path:
