@@ -14,13 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.descriptions import describe_alert, describe_card, describe_case, describe_county, describe_file
 from dashboard.geometry import PARTS, PreparedPart, prepare_geometry
-from dashboard.health import check_health, list_feed_ages, list_feed_metrics, list_metrics
+from dashboard.health import check_health, list_age_metrics, list_metrics
 from dashboard.live import Hub, HubAway
 from dashboard.nearby import find_neighbours
 from dashboard.queue import Filters, find_cases
 from dashboard.viewers import make_live_response
 from geo.county import County
 from ingest.answers import CaseFile, Reporter
+from ingest.feeds import list_feed_metrics
 from ingest.history import read_case, read_reporters
 from ingest.stream import AsyncStreams, connect_async
 from ingest.tables import as_ms
@@ -108,7 +109,8 @@ def make_live_router(hub: Hub, engine: Engine, ahead: Prepared[Any] | None = Non
 
     @router.get("/metrics", response_class=Response, summary="The same for Prometheus")
     async def metrics() -> Response:
-        lines = [*list_metrics(hub), *list_feed_metrics(await list_feed_ages(hub))]
+        health = await check_health(hub, streams, engine)
+        lines = [*list_metrics(hub), *list_age_metrics(health.parts.feeds), *list_feed_metrics(health.senders)]
         return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from dashboard.text import LANGUAGES, load_catalogue
 from geo.county import County
 from ingest.feeds import FeedBoard, FeedFigures, read_board
-from ingest.masking import mask_text
 from ingest.sender_file import SenderFileError, locate_senders, read_enrolments
 from ingest.settings import Settings
 from ingest.stream import AsyncStreams, connect_async
@@ -103,9 +102,9 @@ def _describe_row(row: FeedFigures, county: County) -> dict[str, Any]:
         "observed_at": row.observed_at and row.observed_at.timestamp(),
         "reasons": [
             {
-                "field": mask_text(reason.field),
+                "field": reason.field,
                 "count": reason.count,
-                "example": mask_text(reason.example),
+                "example": reason.example,
                 "at": reason.at.timestamp(),
             }
             for reason in row.reasons

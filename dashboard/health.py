@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from dashboard.live import Hub
+from ingest.feeds import FeedFigures
 from ingest.health import Counters, Part, Status, read_health
 from ingest.stream import AsyncStreams
 from ingest.tables import as_time
@@ -49,12 +50,13 @@ class Parts(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """The answer of `/health`; `counters` are ingest's, None while Redis is away."""
+    """The answer of `/health`; `counters` and `senders` are ingest's, None and empty while Redis is away."""
 
     status: Status
     now: datetime
     parts: Parts
     counters: Counters | None
+    senders: list[FeedFigures]
 
 
 async def check_health(hub: Hub, streams: AsyncStreams, engine: Engine) -> Health:
@@ -78,7 +80,7 @@ async def check_health(hub: Hub, streams: AsyncStreams, engine: Engine) -> Healt
     parts = Parts(redis=ingest.parts.redis, database=ingest.parts.database, feeds=feeds, hub=part)
     well = ingest.status == "ok" and heard
     status: Status = "down" if not loaded else "ok" if well else "degraded"
-    return Health(status=status, now=datetime.now(UTC), parts=parts, counters=ingest.counters)
+    return Health(status=status, now=datetime.now(UTC), parts=parts, counters=ingest.counters, senders=ingest.senders)
 
 
 def list_metrics(hub: Hub) -> Iterator[str]:
@@ -106,7 +108,7 @@ def list_metrics(hub: Hub) -> Iterator[str]:
             yield f"county_live_{name} {value}"
 
 
-def list_feed_metrics(feeds: list[FeedAge]) -> Iterator[str]:
+def list_age_metrics(feeds: list[FeedAge]) -> Iterator[str]:
     """Yield the feeds' last signs of life."""
     yield "# TYPE county_live_feed_heard_timestamp_seconds gauge"
     for feed in feeds:

@@ -5,15 +5,16 @@ of senders know who should be heard. One row is one feed of one sender.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from geo.county import County
+from ingest.masking import mask_text
 from ingest.rows.feeds import MINUTE_MS
 from ingest.stream import AsyncStreams, FeedTally, Reason, StreamUnavailable, Tallies
 from ingest.tables import HOUR_MS, as_ms, as_time, feed_minutes, feed_totals
@@ -33,7 +34,7 @@ _URGENCY: Final[tuple[State, ...]] = ("silent", "never", "late", "ok")
 
 
 class RefusalReason(msgspec.Struct, frozen=True):
-    """How many events were refused for one field, and the latest of them: its reason and when it came."""
+    """How many events were refused for one field, and the latest of them: its reason, without persons, and when."""
 
     field: str
     count: int
@@ -159,7 +160,7 @@ def list_rows(
     limits = {feed: limit for (_, feed), limit in expected.items()}
     why: dict[Owner, list[RefusalReason]] = {}
     for reason in reasons:
-        row = RefusalReason(reason.field, reason.count, reason.example, reason.at)
+        row = RefusalReason(mask_text(reason.field), reason.count, mask_text(reason.example), reason.at)
         why.setdefault((reason.sender, reason.feed), []).append(row)
     rows = [
         _make_row(
@@ -173,20 +174,6 @@ def list_rows(
         for owner in owners
     ]
     return sorted(rows, key=lambda row: (_URGENCY.index(row.state), row.sender, row.feed))
-
-
-class FeedTotal(NamedTuple):
-    """What SQL has counted of one feed of one sender since the beginning."""
-
-    recorded: int
-    late_duplicate: int
-
-
-def read_feed_totals(engine: Engine) -> dict[Owner, FeedTotal]:
-    """Return the totals of every feed of every sender."""
-    with engine.connect() as connection:
-        rows = connection.execute(select(feed_totals)).all()
-    return {(row.sender, row.feed): FeedTotal(row.recorded, row.late_duplicate) for row in rows}
 
 
 def read_feed_history(engine: Engine, now: datetime) -> dict[Owner, FeedHistory]:
@@ -216,6 +203,38 @@ def judge_state(heard_at: datetime | None, stale_after: timedelta, now: datetime
         return "never"
     silence = now - heard_at
     return "ok" if silence <= stale_after else "late" if silence <= 2 * stale_after else "silent"
+
+
+def list_feed_metrics(rows: Sequence[FeedFigures]) -> Iterator[str]:
+    """Yield the rows in Prometheus' text format; what is not known is left out."""
+    yield "# TYPE county_ingest_sender_events_total counter"
+    for row in rows:
+        for outcome in ("accepted", "duplicate", "rejected", "recorded"):
+            count = getattr(row, outcome)
+            if count is not None:
+                yield f'county_ingest_sender_events_total{{{_label(row)},outcome="{outcome}"}} {count}'
+    yield "# TYPE county_ingest_sender_refused_total counter"
+    for row in rows:
+        for reason in row.reasons:
+            field = reason.field.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+            yield f'county_ingest_sender_refused_total{{{_label(row)},field="{field}"}} {reason.count}'
+    gauges: dict[str, Callable[[FeedFigures], float | None]] = {
+        "heard_timestamp_seconds": lambda row: row.heard_at.timestamp() if row.heard_at else None,
+        "stale_after_seconds": lambda row: row.stale_after_s,
+        "events_per_minute": lambda row: row.per_minute,
+        "lag_seconds": lambda row: row.lag.mean_s if row.lag else None,
+        "lag_highest_seconds": lambda row: row.lag.highest_s if row.lag else None,
+    }
+    for name, read in gauges.items():
+        yield f"# TYPE county_ingest_sender_{name} gauge"
+        for row in rows:
+            value = read(row)
+            if value is not None:
+                yield f"county_ingest_sender_{name}{{{_label(row)}}} {value:.3f}"
+
+
+def _label(row: FeedFigures) -> str:
+    return f'sender="{row.sender}",feed="{row.feed}"'
 
 
 def _make_row(

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.feeds import FeedTotal, Owner, read_feed_totals
+from ingest.feeds import FeedFigures, Owner, list_feed_metrics, list_rows, read_feed_history
 from ingest.history import read_counters
 from ingest.signs import read_signs
-from ingest.stream import AsyncStreams, PartitionState, StreamUnavailable, Tallies, order_id
+from ingest.stream import AsyncStreams, PartitionState, Reason, StreamUnavailable, Tallies, order_id
 
 DATABASE_TIMEOUT_S = 3.0
 
@@ -55,22 +57,6 @@ class FeedHealth(msgspec.Struct):
     last_message_at: datetime | None
 
 
-class SenderHealth(msgspec.Struct):
-    """What came of one feed from one sender: received = accepted + duplicate + rejected.
-
-    `feed` is empty for what was refused before its feed could be told; `last_message_at` is of what was accepted.
-    """
-
-    sender: str
-    feed: str
-    received: int
-    accepted: int
-    duplicate: int
-    rejected: int
-    recorded: int | None
-    last_message_at: datetime | None
-
-
 class Parts(msgspec.Struct):
     """The parts that ingest knows of; `processes` are those that leave signs of life, by name."""
 
@@ -91,21 +77,32 @@ class Health(msgspec.Struct):
     warnings: list[str]
     parts: Parts
     counters: Counters | None
-    senders: list[SenderHealth]
+    senders: list[FeedFigures]
 
 
-async def read_health(streams: AsyncStreams, database: Engine, warnings: Sequence[str] = ()) -> Health:
-    """Return how ingest is; never raises, and answers within the client's time-out whatever is away."""
+async def read_health(
+    streams: AsyncStreams,
+    database: Engine,
+    warnings: Sequence[str] = (),
+    expected: Mapping[Owner, timedelta] = MappingProxyType({}),
+) -> Health:
+    """Return how ingest is; never raises, and answers within the client's time-out whatever is away.
+
+    `expected` is of `ingest.feeds.list_expected`: who should be heard of, and how soon.
+    """
+    now = datetime.now(UTC)
     # SQL before Redis: what is recorded now was accepted before, so `recorded` never runs ahead of `accepted`.
     stored, database_part = await ask_database(database)
-    recorded = (await _ask(database, read_feed_totals))[0] if stored is not None else None
-    tallies, redis_part = await _ask_redis(streams)
+    history = None
+    if stored is not None:
+        history, _ = await _ask(database, partial(read_feed_history, now=now))
+    tallies, reasons, redis_part = await _ask_redis(streams)
     signs = await read_signs(streams.client)
     processes = {
         name: Part(sign.state, last_message_at=sign.last_message_at, reason=sign.reason) for name, sign in signs.items()
     }
+    senders = [] if tallies is None else list_rows(tallies.by_feed, history, reasons, expected, now)
     counters = None
-    senders = [] if tallies is None else _list_senders(tallies, recorded)
     if tallies is not None:
         counters = settle_counters(tallies, stored)
         if counters.recorded is not None:
@@ -114,7 +111,7 @@ async def read_health(streams: AsyncStreams, database: Engine, warnings: Sequenc
     status: Status = "degraded" if troubled else "ok"
     return Health(
         status="down" if redis_part.state == "down" else status,
-        now=datetime.now(UTC),
+        now=now,
         warnings=list(warnings),
         parts=Parts(redis=redis_part, database=database_part, processes=processes, feeds=_list_feeds(senders)),
         counters=counters,
@@ -122,31 +119,13 @@ async def read_health(streams: AsyncStreams, database: Engine, warnings: Sequenc
     )
 
 
-def _list_senders(tallies: Tallies, recorded: Mapping[Owner, FeedTotal] | None) -> list[SenderHealth]:
-    rows = []
-    for owner, tally in sorted(tallies.by_feed.items()):
-        total = FeedTotal(0, 0) if recorded is None else recorded.get(owner, FeedTotal(0, 0))
-        rows.append(
-            SenderHealth(
-                sender=owner[0],
-                feed=owner[1],
-                received=tally.received,
-                accepted=tally.accepted - total.late_duplicate,
-                duplicate=tally.duplicate + total.late_duplicate,
-                rejected=tally.rejected,
-                recorded=None if recorded is None else total.recorded,
-                last_message_at=tally.heard_at,
-            )
-        )
-    return rows
-
-
-def _list_feeds(senders: Iterable[SenderHealth]) -> list[FeedHealth]:
+def _list_feeds(senders: Iterable[FeedFigures]) -> list[FeedHealth]:
     feeds: dict[str, FeedHealth] = {}
     for told in senders:
-        feed = feeds.setdefault(told.feed, FeedHealth(told.feed, 0, None))
-        feed.received += told.received
-        feed.last_message_at = max(filter(None, (feed.last_message_at, told.last_message_at)), default=None)
+        if told.received:
+            feed = feeds.setdefault(told.feed, FeedHealth(told.feed, 0, None))
+            feed.received += told.received
+            feed.last_message_at = max(filter(None, (feed.last_message_at, told.heard_at)), default=None)
     return [feed for key, feed in sorted(feeds.items()) if key]
 
 
@@ -183,14 +162,14 @@ async def _ask(database: Engine, question: Callable[[Engine], T]) -> tuple[T | N
         return None, Part("down", reason=type(error).__name__)
 
 
-async def _ask_redis(streams: AsyncStreams) -> tuple[Tallies | None, Part]:
+async def _ask_redis(streams: AsyncStreams) -> tuple[Tallies | None, list[Reason], Part]:
     try:
-        tallies = await streams.read_tallies()
+        tallies, reasons = await streams.read_tallies(), await streams.read_reasons()
         states = [await streams.describe(partition) for partition in range(streams.partitions)]
     except StreamUnavailable as error:
-        return None, Part("down", reason=str(error))
+        return None, [], Part("down", reason=str(error))
     newest: PartitionState = max(states, key=lambda state: order_id(state.last_id))
-    return tallies, Part("ok", lag=sum(state.length for state in states), last_message_at=newest.last_at)
+    return tallies, reasons, Part("ok", lag=sum(state.length for state in states), last_message_at=newest.last_at)
 
 
 def render_metrics(health: Health, answers: Mapping[int, int]) -> str:
@@ -222,19 +201,4 @@ def _list_metrics(health: Health, answers: Mapping[int, int]) -> Iterator[str]:
     yield "# TYPE county_ingest_requests_total counter"
     for code, count in sorted(answers.items()):
         yield f'county_ingest_requests_total{{code="{code}"}} {count}'
-    yield from _list_sender_metrics(health.senders)
-
-
-def _list_sender_metrics(senders: Sequence[SenderHealth]) -> Iterator[str]:
-    yield "# TYPE county_ingest_sender_events_total counter"
-    for told in senders:
-        for outcome in ("accepted", "duplicate", "rejected", "recorded"):
-            count = getattr(told, outcome)
-            if count is not None:
-                labels = f'sender="{told.sender}",feed="{told.feed}",outcome="{outcome}"'
-                yield f"county_ingest_sender_events_total{{{labels}}} {count}"
-    yield "# TYPE county_ingest_sender_heard_timestamp_seconds gauge"
-    for told in senders:
-        if told.last_message_at is not None:
-            at = told.last_message_at.timestamp()
-            yield f'county_ingest_sender_heard_timestamp_seconds{{sender="{told.sender}",feed="{told.feed}"}} {at:.3f}'
+    yield from list_feed_metrics(health.senders)

@@ -1,6 +1,7 @@
 """Hiding persons: names, telephone numbers and identity numbers, before anything is shown."""
 
 import re
+from typing import overload
 
 _HALF_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
 # Longest first: an identity number contains what looks like telephone numbers.
@@ -28,6 +29,12 @@ def mask_phone(phone: str | None) -> str | None:
     return f"{digits[:3]}****{digits[-4:]}" if len(digits) >= 8 else "****"
 
 
+@overload
+def mask_text(text: str) -> str: ...
+@overload
+def mask_text(text: None) -> None: ...
+@overload
+def mask_text(text: str | None) -> str | None: ...
 def mask_text(text: str | None) -> str | None:
     """Return a text with telephone and identity numbers hidden; full-width digits become ordinary ones."""
     return None if text is None else _NUMBERS.sub(_mask_number, text.translate(_HALF_WIDTH))

@@ -81,6 +81,10 @@ class Senders:
             self.refresh()
         return self._senders.get(digest_key(key))
 
+    def list_feeds(self) -> dict[str, frozenset[str]]:
+        """Return the feeds that each sender but our own parts is bound to, by name; empty for one that may send any."""
+        return {sender.name: sender.feeds for sender in self._senders.values() if sender is not LOCAL}
+
     def refresh(self) -> None:
         """Read the file if it is another than last time."""
         self._look_at = self._clock() + LOOK_EVERY_S

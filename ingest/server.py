@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.connectors import cap, http_events, ngsi_ld, ngsi_v2
+from ingest.feeds import list_expected
 from ingest.garbage import search_rarely
 from ingest.guard.admission import LARGEST_BODY_BYTES, Desk, JsonResponse, open_door
 from ingest.guard.connections import bound_connections
@@ -115,7 +116,8 @@ async def show_metrics(request: Request) -> Response:
 
 async def _look(desk: Desk) -> Health:
     warnings = [reason for reason in (desk.pressure.on_readings, desk.senders.fault) if reason]
-    health = await read_health(desk.watch, desk.database, warnings)
+    expected = list_expected(desk.county, desk.senders.list_feeds())
+    health = await read_health(desk.watch, desk.database, warnings, expected)
     if desk.pressure.on_everything:
         health.status = "down"
     return health

@@ -229,7 +229,7 @@ def test_metrics_are_prometheus_text(api: httpx.Client) -> None:
     answer = api.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     for line in answer.text.splitlines():
-        assert re.fullmatch(r'# TYPE \w+ (gauge|counter)|\w+(\{\w+="[^"]+"\})? -?[\d.e+-]+', line), line
+        assert re.fullmatch(r'# TYPE \w+ (gauge|counter)|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? -?[\d.e+-]+', line), line
     assert "county_live_viewers 0" in answer.text
 
 

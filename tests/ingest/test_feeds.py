@@ -9,7 +9,7 @@ import pytest
 from geo.county import County
 from ingest.arrivals import Arrival
 from ingest.feeds import FeedBoard, judge_state, list_expected, list_rows, read_board, read_feed_history
-from ingest.health import Health, read_health
+from ingest.health import Health, read_health, render_metrics
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AnyRecord, CaseReported, Reading, encode_record, name_feed
@@ -151,8 +151,13 @@ def test_the_whole_way_adds_up(redis_url: str, database_url: str, county: County
     assert (row.received, row.accepted, row.duplicate, row.rejected, row.recorded) == (9, 5, 3, 1, 5)
     assert row.state == "ok"
     assert row.reasons[0].count == 1
-    (told,) = ask_health(redis_url, database_url).senders
+    health = ask_health(redis_url, database_url)
+    (told,) = health.senders
     assert (told.received, told.accepted, told.duplicate, told.rejected, told.recorded) == (9, 5, 3, 1, 5)
+    metrics = render_metrics(health, {})
+    assert 'county_ingest_sender_events_total{sender="waste-co",feed="waste",outcome="recorded"} 5' in metrics
+    assert 'county_ingest_sender_refused_total{sender="waste-co",feed="waste",field="data.co"} 1' in metrics
+    assert 'county_ingest_sender_events_per_minute{sender="waste-co",feed="waste"} 0.000' in metrics
 
 
 def test_the_board_says_what_is_away(tmp_path: Any, county: County) -> None:

@@ -337,7 +337,7 @@ def test_senders_are_bound_and_counted(service: Service, county: County) -> None
     assert (told["bins", "workers"]["accepted"], told["bins", "workers"]["rejected"]) == (1, 2)
     assert told["bins", "cases"]["rejected"] == 1
     assert told["fast", "workers"]["received"] == 30
-    assert datetime.fromisoformat(told["fast", "workers"]["last_message_at"]) <= datetime.now(UTC)
+    assert datetime.fromisoformat(told["fast", "workers"]["heard_at"]) <= datetime.now(UTC)
     metrics = service.client.get("/metrics").text
     assert 'county_ingest_sender_events_total{sender="fast",feed="workers",outcome="accepted"} 30' in metrics
     assert 'county_ingest_requests_total{code="403"} 1' in metrics
