@@ -9,10 +9,10 @@ from sqlalchemy import Engine
 from dashboard.live import Hub
 from ingest.feeds import FeedFigures
 from ingest.health import Counters, Part, Status, read_health
+from ingest.silence import FeedState
 from ingest.stream import AsyncStreams
 from ingest.tables import as_time
 from layers.state import LiveState
-from layers.things import FeedState
 
 
 class HubHealth(msgspec.Struct):

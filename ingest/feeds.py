@@ -4,22 +4,22 @@ It joins three memories: Redis counts what came in, SQL what was recorded and wh
 of senders know who should be heard. One row is one feed of one sender.
 """
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Engine, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from geo.county import County
+from ingest.inquiry import ask_database
 from ingest.masking import mask_text
 from ingest.rows.feeds import MINUTE_MS
+from ingest.silence import FeedState, judge_silence
 from ingest.stream import AsyncStreams, FeedTally, Reason, StreamUnavailable, Tallies
 from ingest.tables import HOUR_MS, as_ms, as_time, feed_minutes, feed_totals
-
-State = Literal["silent", "never", "late", "ok"]
 
 HOURS: Final = 24
 RATE_OVER_MINUTES: Final = 5
@@ -27,10 +27,9 @@ LAG_OVER: Final = timedelta(minutes=15)
 STALE_AFTER: Final = timedelta(hours=1)
 """For a feed whose limit the pack does not say."""
 MOST_REASONS: Final = 5
-DATABASE_TIMEOUT_S: Final = 3.0
 
 # What needs a person comes first.
-_URGENCY: Final[tuple[State, ...]] = ("silent", "never", "late", "ok")
+_URGENCY: Final[tuple[FeedState, ...]] = ("silent", "never", "late", "ok")
 
 
 class RefusalReason(msgspec.Struct, frozen=True):
@@ -60,7 +59,7 @@ class FeedFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     sender: str
     feed: str
-    state: State
+    state: FeedState
     stale_after_s: float
     received: int | None = None
     accepted: int | None = None
@@ -118,8 +117,7 @@ async def read_board(
     reasons: Sequence[Reason] = ()
     # SQL before Redis: what is recorded now was accepted before, so `recorded` never runs ahead of `accepted`.
     try:
-        async with asyncio.timeout(DATABASE_TIMEOUT_S):
-            history = await asyncio.to_thread(read_feed_history, engine, now)
+        history = await ask_database(engine, partial(read_feed_history, now=now))
     except (SQLAlchemyError, TimeoutError):
         away.append("database")
     try:
@@ -197,14 +195,6 @@ def read_feed_history(engine: Engine, now: datetime) -> dict[Owner, FeedHistory]
     }
 
 
-def judge_state(heard_at: datetime | None, stale_after: timedelta, now: datetime) -> State:
-    """Return whether a feed speaks: late after its limit, silent after twice that."""
-    if heard_at is None:
-        return "never"
-    silence = now - heard_at
-    return "ok" if silence <= stale_after else "late" if silence <= 2 * stale_after else "silent"
-
-
 def list_feed_metrics(rows: Sequence[FeedFigures]) -> Iterator[str]:
     """Yield the rows in Prometheus' text format; what is not known is left out."""
     yield "# TYPE county_ingest_sender_events_total counter"
@@ -250,7 +240,7 @@ def _make_row(
     row = FeedFigures(
         sender=owner[0],
         feed=owner[1],
-        state=judge_state(heard_at, stale_after, now),
+        state=judge_silence(None if heard_at is None else now - heard_at, stale_after),
         stale_after_s=stale_after.total_seconds(),
         heard_at=heard_at,
         reasons=reasons,

@@ -1,30 +1,23 @@
 """How ingest is: the state of what it stands on, and the counters that must always add up."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.feeds import FeedFigures, Owner, list_feed_metrics, list_rows, read_feed_history
+from ingest.feeds import FeedFigures, FeedHistory, Owner, list_feed_metrics, list_rows, read_feed_history
 from ingest.history import read_counters
+from ingest.inquiry import ask_database
 from ingest.signs import read_signs
 from ingest.stream import AsyncStreams, PartitionState, Reason, StreamUnavailable, Tallies, order_id
 
-DATABASE_TIMEOUT_S = 3.0
-
 Status = Literal["ok", "degraded", "down"]
-T = TypeVar("T")
-
-# One thread: while a database hangs, questions about it wait in line here and nobody else is short of threads.
-_database_thread = ThreadPoolExecutor(1, "health")
 
 
 class Counters(msgspec.Struct):
@@ -92,10 +85,8 @@ async def read_health(
     """
     now = datetime.now(UTC)
     # SQL before Redis: what is recorded now was accepted before, so `recorded` never runs ahead of `accepted`.
-    stored, database_part = await ask_database(database)
-    history = None
-    if stored is not None:
-        history, _ = await _ask(database, partial(read_feed_history, now=now))
+    stored, database_part = await ask_counters(database)
+    history = None if stored is None else await _ask_history(database, now)
     tallies, reasons, redis_part = await _ask_redis(streams)
     signs = await read_signs(streams.client)
     processes = {
@@ -148,18 +139,19 @@ def settle_counters(tallies: Tallies, stored: Mapping[str, int] | None) -> Count
     return Counters(settled.received, settled.accepted, settled.duplicate, settled.rejected, recorded)
 
 
-async def ask_database(database: Engine) -> tuple[dict[str, int] | None, Part]:
+async def ask_counters(database: Engine) -> tuple[dict[str, int] | None, Part]:
     """Return the counters that SQL keeps and how it is; None where it does not answer in time."""
-    return await _ask(database, read_counters)
-
-
-async def _ask(database: Engine, question: Callable[[Engine], T]) -> tuple[T | None, Part]:
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(DATABASE_TIMEOUT_S):
-            return await loop.run_in_executor(_database_thread, question, database), Part("ok")
+        return await ask_database(database, read_counters), Part("ok")
     except (SQLAlchemyError, TimeoutError) as error:
         return None, Part("down", reason=type(error).__name__)
+
+
+async def _ask_history(database: Engine, now: datetime) -> dict[Owner, FeedHistory] | None:
+    try:
+        return await ask_database(database, partial(read_feed_history, now=now))
+    except (SQLAlchemyError, TimeoutError):
+        return None
 
 
 async def _ask_redis(streams: AsyncStreams) -> tuple[Tallies | None, list[Reason], Part]:

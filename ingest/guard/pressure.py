@@ -11,7 +11,7 @@ from typing import Any, Final
 import redis
 from sqlalchemy import Engine
 
-from ingest.health import ask_database
+from ingest.health import ask_counters
 from ingest.settings import Settings
 from ingest.stream import AsyncStreams, StreamUnavailable
 
@@ -100,7 +100,7 @@ class Pressure:
 
     async def _count_unrecorded(self) -> int:
         # While the database is away nothing is recorded: what it last said still holds.
-        stored, _ = await ask_database(self._database)
+        stored, _ = await ask_counters(self._database)
         if stored is not None:
             self._recorded = sum(stored.get(name, 0) for name in ("recorded", "late_duplicate", "refused"))
         if self._recorded is None:

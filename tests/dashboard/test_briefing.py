@@ -1,6 +1,5 @@
 """The briefing: figures that stay the same tomorrow, and the moments a person may ask for."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,19 +19,9 @@ from dashboard.briefing import (
 from dashboard.charts import draw_days, draw_ranking, round_scale
 from dashboard.pages.briefing import lay_out, say_change, say_lead
 from geo.county import County
-from ingest.migrations import upgrade_database
-from ingest.store import open_database
 from tests.ingest.samples import NOON, Writer, act, minutes, report
 
 DAY = 24 * 60
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

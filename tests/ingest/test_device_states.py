@@ -1,25 +1,13 @@
 """Whether devices are within reach, as SQL keeps it: the newest word, in whatever order the words come."""
 
-from collections.abc import Iterator
 from itertools import permutations
 
-import pytest
 from sqlalchemy import Engine
 
 from ingest.history import load_snapshot
-from ingest.migrations import upgrade_database
 from ingest.records import DeviceSeen
-from ingest.store import open_database
 from ingest.tables import as_ms, device_states
 from tests.ingest.samples import Writer, minutes, read_rows
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def tell(asset_id: str, at: float, online: bool) -> DeviceSeen:

@@ -8,12 +8,13 @@ import pytest
 
 from geo.county import County
 from ingest.arrivals import Arrival
-from ingest.feeds import FeedBoard, judge_state, list_expected, list_rows, read_board, read_feed_history
+from ingest.feeds import FeedBoard, list_expected, list_rows, read_board, read_feed_history
 from ingest.health import Health, read_health, render_metrics
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.records import AnyRecord, CaseReported, Reading, encode_record, name_feed
 from ingest.rows.feeds import forget_feed_minutes, write_feeds
+from ingest.silence import judge_silence
 from ingest.store import open_database
 from ingest.stream import (
     AsyncStreams,
@@ -105,9 +106,9 @@ def test_minutes_are_forgotten_and_totals_are_not(database_url: str) -> None:
 
 def test_a_feed_is_late_after_its_limit_and_silent_after_twice_that() -> None:
     limit = timedelta(minutes=10)
-    states = [judge_state(NOW - timedelta(minutes=age), limit, NOW) for age in (0, 10, 11, 20, 21)]
+    states = [judge_silence(timedelta(minutes=age), limit) for age in (0, 10, 11, 20, 21)]
     assert states == ["ok", "ok", "late", "late", "silent"]
-    assert judge_state(None, limit, NOW) == "never"
+    assert judge_silence(None, limit) == "never"
 
 
 def test_rows_say_who_is_missing_and_the_silent_come_first() -> None:

@@ -24,21 +24,12 @@ from ingest.history import (
     read_watermarks,
     reading_hours_as_of,
 )
-from ingest.migrations import upgrade_database
 from ingest.records import AlarmAcked, AlarmRaised
 from ingest.store import open_database, write_heartbeat
 from ingest.tables import as_ms, cases, readings
 from tests.ingest.samples import NOON, Writer, act, alarm, minutes, reading, report, worker
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -34,14 +34,6 @@ PARTITIONS = 3
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def streams(redis_url: str) -> Iterator[Streams]:
     client = connect(redis_url)
     yield Streams(client, PARTITIONS)

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,6 @@ from sqlalchemy import Engine, event, text
 
 from ingest import retention
 from ingest.history import read_counters
-from ingest.migrations import upgrade_database
 from ingest.records import AlarmCleared, AlarmRaised
 from ingest.retention import forget_old, keep_house
 from ingest.rows.reading_months import Month, list_months
@@ -33,14 +31,6 @@ from tests.ingest.samples import NOON, Writer, act, alarm, count_rows, minutes, 
 
 FOR_EVER = dict.fromkeys(KEPT_DAYS, 0)
 DAY_MIN = 24 * 60
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 def days(number: float) -> datetime:

@@ -14,7 +14,6 @@ from sqlalchemy.exc import InternalError, OperationalError
 
 from ingest.arrivals import Arrival
 from ingest.history import read_counters
-from ingest.migrations import upgrade_database
 from ingest.records import AlarmAcked, AlarmCleared, AlarmRaised, AnyRecord, CaseActed, CaseReported
 from ingest.rows.cases import RefusedRecord
 from ingest.store import Batch, WatermarkMoved, load_watermarks, open_database, rewind_watermark, write_batch
@@ -36,14 +35,6 @@ from tests.ingest.samples import NOON, Writer, act, alarm, count_rows, minutes, 
 
 T = TypeVar("T")
 DERIVED = ("last_action", "last_action_at", "last_unit", "closed_at", "changed_at")
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    upgrade_database(database_url)
-    engine = open_database(database_url)
-    yield engine
-    engine.dispose()
 
 
 # -- times
