@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from cases.flow import Step, fold
+from cases.flow import Flow
+from cases.fold import fold, read_step
+from cases.rulebook import Rulebook
 from geo.county import LEVELS, County
 from ingest.answers import CaseAction, CaseFile, Reporter
 from ingest.case_state import REPORT
 from ingest.formats.cap_codes import read_identifier
 from ingest.masking import mask_name, mask_phone, mask_text
-from ingest.tables import as_ms
 from layers import LAYERS
 from layers.alert_book import name_by_identifier
 from layers.contract import Card, Spec, Title
 from layers.things import Alert, Case
 
 
-def describe_county(county: County) -> dict[str, Any]:
+def describe_county(county: County, rulebook: Rulebook) -> dict[str, Any]:
     """Return what `/api/county` says."""
     counts = county.areas["level"].value_counts()
     return {
@@ -44,6 +45,7 @@ def describe_county(county: County) -> dict[str, Any]:
             for row in county.categories.values()
         ],
         "units": [{"code": row.code, "zh": row.zh, "en": row.en} for row in county.units.values()],
+        "flows": [_describe_flow(flow) for flow in rulebook.flows.values()],
         "feeds": [
             {
                 "key": row.key,
@@ -127,11 +129,13 @@ def describe_case(case: Case, limits: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def describe_file(file: CaseFile, reporters: Sequence[Reporter], county: County, lang: str) -> dict[str, Any]:
+def describe_file(
+    file: CaseFile, reporters: Sequence[Reporter], county: County, rulebook: Rulebook, lang: str
+) -> dict[str, Any]:
     """Return all that may be shown of one case: free text and reporter masked, who acted left out."""
     case = file.case
-    steps = [Step(as_ms(row.at), row.id, row.action, row.unit) for row in file.actions if row.action != REPORT]
-    state = fold(steps)
+    flow = rulebook.flow_of(case.category)
+    state = fold(flow, (read_step(row) for row in file.actions if row.action != REPORT))
     reporter = reporters[0] if reporters else None
     return {
         "case_id": case.case_id,
@@ -154,6 +158,23 @@ def describe_file(file: CaseFile, reporters: Sequence[Reporter], county: County,
         "closed_at": None if case.closed_at is None else int(case.closed_at.timestamp()),
         "origin": case.origin,
         "actions": [_describe_action(action, county, lang) for action in file.actions],
+    }
+
+
+def _describe_flow(flow: Flow) -> dict[str, Any]:
+    return {
+        "key": flow.key,
+        "zh": flow.name.zh,
+        "en": flow.name.en,
+        "categories": flow.categories,
+        "states": {
+            key: {"zh": state.name.zh, "en": state.name.en, "owner": state.owner, "ended": state.ended}
+            for key, state in flow.states.items()
+        },
+        "actions": {
+            key: {"zh": action.name.zh, "en": action.name.en, "needs": action.needs, "undoable": action.undoable}
+            for key, action in flow.actions.items()
+        },
     }
 
 

@@ -43,7 +43,7 @@ __all__ = [
     "load_county",
 ]
 
-_FILES: Final = ("county.toml", "areas.geojson", "assets.csv", "roads.geojson", "rivers.geojson", "basemap.pmtiles")
+_FILES: Final = ("county.toml", "cases.toml", "areas.geojson", "assets.csv", "roads.geojson", "rivers.geojson", "basemap.pmtiles")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ class County:
     assets: DataFrame indexed by `asset_id` with `kind`, `name`, `name_en`, `lon`, `lat`, `cell_code` and the
         pack's extra columns; a row's position is the asset's feature id on every map.
     settings: `county.toml` as read.
+    case_settings: the optional `cases.toml` as read, empty where there is none; `cases.rulebook` knows what it means.
     revision: first 12 hex digits of SHA-256 over the pack's files; browsers cache geometry under it.
     """
 
@@ -70,6 +71,7 @@ class County:
     roads: geopandas.GeoDataFrame | None
     rivers: geopandas.GeoDataFrame | None
     settings: dict[str, Any]
+    case_settings: dict[str, Any]
     revision: str
 
     @cached_property
@@ -145,8 +147,13 @@ def load_county(folder: Path) -> County:
         roads=read_lines(folder / "roads.geojson"),
         rivers=read_lines(folder / "rivers.geojson"),
         settings=settings,
+        case_settings=_read_case_settings(folder / "cases.toml"),
         revision=_digest_files(folder),
     )
+
+
+def _read_case_settings(path: Path) -> dict[str, Any]:
+    return parse_toml(read_bytes(path), path.name) if path.exists() else {}
 
 
 def check_county(county: County) -> list[str]:

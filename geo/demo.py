@@ -32,7 +32,8 @@ def write_demo(folder: Path) -> None:
     _write_lines(folder / "rivers.geojson", rivers)
     _write_lines(folder / "roads.geojson", roads)
     _write_assets(folder / "assets.csv", make_assets(areas, towns, roads, rivers))
-    (folder / "county.toml").write_bytes((_TEMPLATE / "county.toml").read_bytes())
+    for name in ("county.toml", "cases.toml"):
+        (folder / name).write_bytes((_TEMPLATE / name).read_bytes())
 
 
 def _read_toml(name: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ SHAPES: Final = ("point", "cell", "metric", "register")
 LISTS: Final = ("singlevaluelist", "multivaluelist")
 DATATYPES: Final = ("string", "number", "datetime", "text", *LISTS)
 
+CHINESE_ZONES: Final = ("Asia/Shanghai", "Asia/Urumqi", "Asia/Chongqing", "Asia/Harbin", "Asia/Kashgar", "PRC")
+
 ClockAnchor = Literal["system", "data"]
 
 _log = logging.getLogger(__name__)
@@ -26,7 +28,8 @@ _KNOWN_KEYS: Final = {
     "name": {"zh", "en"},
     "clock": {"anchor"},
     "heat": {"window_hours"},
-    "calendar": {"working_days", "working_hours", "holidays", "extra_working_days"},
+    "calendar": {"working_days", "working_hours", "holidays", "extra_working_days",
+                 "chinese_holidays"},
     "categories": {"code", "zh", "en", "group_zh", "group_en", "platform", "limit_hours",
                    "limit_source", "source", "verified", "attributes"},
     "attributes": {"code", "zh", "en", "datatype", "required", "values"},
@@ -140,12 +143,16 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Calendar:
-    """When offices work: ISO weekdays (Monday 1), spans of local time, and the days that differ."""
+    """When offices work: ISO weekdays (Monday 1), spans of local time, and the days that differ.
+
+    `chinese_holidays` says whether China's statutory holidays and make-up workdays count, too; both lists outrank them.
+    """
 
     working_days: tuple[int, ...]
     working_hours: tuple[tuple[time, time], ...]
     holidays: frozenset[date]
     extra_working_days: frozenset[date]
+    chinese_holidays: bool = True
 
 
 @dataclass(frozen=True)
@@ -167,14 +174,14 @@ class Profile:
     measure_names: Mapping[str, Mapping[str, str]]
 
 
-def parse_toml(body: bytes) -> dict[str, Any]:
-    """Return `county.toml` as a dictionary; raises `PackError` where it is no UTF-8 or no TOML."""
+def parse_toml(body: bytes, file: str = FILE) -> dict[str, Any]:
+    """Return a TOML file as a dictionary; raises `PackError` naming the file where it is no UTF-8 or no TOML."""
     try:
         return tomllib.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise PackError(f"{FILE}: not UTF-8 at byte {error.start}") from None
+        raise PackError(f"{file}: not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        raise PackError(f"{FILE}: no valid TOML: {error}") from None
+        raise PackError(f"{file}: no valid TOML: {error}") from None
 
 
 def read_profile(settings: Mapping[str, Any]) -> Profile:
@@ -185,11 +192,11 @@ def read_profile(settings: Mapping[str, Any]) -> Profile:
     return Profile(
         code=_read_code(settings),
         name=_read_name(_read_table(settings, "name"), "name"),
-        time_zone=_read_time_zone(settings),
+        time_zone=(time_zone := _read_time_zone(settings)),
         fictional=_read(settings, "", "fictional", bool, False),
         clock_anchor=_read_anchor(clock),
         heat_window=timedelta(hours=_read_positive(_read_table(settings, "heat"), "heat", "window_hours", 24)),
-        calendar=_read_calendar(_read_table(settings, "calendar")),
+        calendar=_read_calendar(_read_table(settings, "calendar"), time_zone),
         categories=_read_categories(_read_rows(settings, "categories")),
         units=_read_units(_read_rows(settings, "units")),
         thresholds=_read_thresholds(_read_table(settings, "thresholds")),
@@ -223,17 +230,24 @@ def _read_anchor(clock: Mapping[str, Any]) -> ClockAnchor:
     raise PackError(f"{FILE}: clock.anchor must be system or data, not {anchor!r}")
 
 
-def _read_calendar(table: Mapping[str, Any]) -> Calendar:
+def _read_calendar(table: Mapping[str, Any], time_zone: ZoneInfo) -> Calendar:
     days = _read(table, "calendar", "working_days", list, [1, 2, 3, 4, 5])
     if not all(isinstance(day, int) and 1 <= day <= 7 for day in days):
         raise PackError(f"{FILE}: calendar.working_days must be numbers 1 (Monday) to 7, not {days!r}")
     spans = _read(table, "calendar", "working_hours", list, ["08:30-12:00", "14:00-17:30"])
-    return Calendar(
+    for key, values in (("working_days", days), ("working_hours", spans)):
+        if not values:
+            raise PackError(f"{FILE}: calendar.{key} is empty: no case would ever be late")
+    calendar = Calendar(
         working_days=tuple(days),
         working_hours=tuple(_parse_span(span) for span in spans),
         holidays=_read_dates(table, "holidays"),
         extra_working_days=_read_dates(table, "extra_working_days"),
+        chinese_holidays=_read(table, "calendar", "chinese_holidays", bool, time_zone.key in CHINESE_ZONES),
     )
+    for day in calendar.holidays & calendar.extra_working_days:
+        raise PackError(f"{FILE}: calendar: {day} is in holidays and in extra_working_days")
+    return calendar
 
 
 def _parse_span(span: object) -> tuple[time, time]:

@@ -65,13 +65,17 @@ class CaseFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseStep(msgspec.Struct, frozen=True):
-    """An action as far as a fold needs it; `order` ranks actions of the same moment."""
+    """An action as far as a fold needs it; `order` grows in the order of recording."""
 
     case_id: str
     at: datetime
     order: int
     action: str
     unit: str | None
+    actor: str | None
+    source: str
+    event_id: str
+    details: dict[str, Any]
 
 
 class LatestReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,8 +34,7 @@ NO_CASES = (0, 0, 0, 0)
 def compute(state: LiveState, view: View) -> Frame:
     """Return for each cell the open cases by severity; no numbers at all before the first case was heard of."""
     places = state.places
-    cells = range(len(places.cell_codes))
-    ids = list(cells) if view.only is None else sorted(cell for cell in view.only if cell in cells)
+    ids = list(state.cells) if view.only is None else sorted(cell for cell in view.only if cell in state.cells)
     heard = state.newest_at("cases") is not None
     by_severity = [state.open_by_cell.get(cell, NO_CASES) if heard else None for cell in ids]
     return Frame(

@@ -6,7 +6,7 @@ from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spe
 from layers.palettes import SEVERITY
 from layers.state import LiveState
 from layers.things import Case
-from layers.words import CHANNELS, PIECES, SEVERITIES, STATES, plain
+from layers.words import CHANNELS, PIECES, SEVERITIES, plain
 
 spec = Spec(
     key="open_cases",
@@ -35,7 +35,7 @@ def compute(state: LiveState, view: View) -> Frame:
             "lat": [case.lat for case in cases],
             "category": [state.categories.get(case.category, plain(case.category)) for case in cases],
             "channel": [case.channel for case in cases],
-            "state": [case.state for case in cases],
+            "state": [_name_state(state, case) for case in cases],
             "unit": [_name_unit(state, case.state.unit) for case in cases],
             "reported_at": [case.reported_at for case in cases],
             "place": [state.place_of(case.cell) for case in cases],
@@ -65,13 +65,18 @@ def explain(frame: Frame, feature_id: int) -> Card:
             SEVERITIES[of["severity"]],
             tone="bad" if of["severity"] <= 2 else "plain",
         ),
-        Fact(Title("状态", "State"), STATES[of["state"].state]),
+        Fact(Title("状态", "State"), of["state"]),
         Fact(Title("上报", "Reported"), CHANNELS.get(of["channel"], plain(of["channel"])), at=of["reported_at"]),
         Fact(Title("案件编号", "Case number"), plain(of["case_id"])),
     ]
     if of["unit"]:
         facts.append(Fact(Title("处置部门", "Unit"), of["unit"]))
     return Card(of["category"], of["place"], facts)
+
+
+def _name_state(state: LiveState, case: Case) -> Title:
+    name = state.rulebook.find_state(case.category, case.state.state).name
+    return Title(name.zh, name.en)
 
 
 def _name_unit(state: LiveState, code: str | None) -> Title | None:

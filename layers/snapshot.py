@@ -1,9 +1,10 @@
 """From what SQL remembers to the live state: the same fold as from records, fed with rows."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from cases.flow import Step
+from cases.fold import Step, read_step
 from ingest.answers import Case as CaseRow
 from ingest.answers import LatestReading, ReadingHour, Snapshot, WorkerPlace
 from ingest.tables import as_ms
@@ -17,12 +18,16 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
 
     hours: the roll-ups of the last two days by feed, for those feeds whose hours the state keeps.
     """
+    steps: dict[str, set[Step]] = defaultdict(set)
+    for row_of_step in snapshot.steps:
+        steps[row_of_step.case_id].add(read_step(row_of_step))
+        state.reach("cases", as_ms(row_of_step.at))
     for row in snapshot.cases:
         state.hear("cases", as_ms(row.reported_at), as_ms(row.received_at), row.origin)
-        state.put_case(_make_case(state, row))
-    for step in snapshot.steps:
-        state.reach("cases", as_ms(step.at))
-        state.put_step(step.case_id, Step(as_ms(step.at), step.order, step.action, step.unit))
+        state.put_case(_make_case(state, row, frozenset(steps.pop(row.case_id, ()))))
+    for case_id, waiting in steps.items():
+        for step in waiting:
+            state.put_step(case_id, step)
     for reading in snapshot.readings:
         _fold_reading(state, reading)
     for worker in snapshot.workers:
@@ -51,7 +56,7 @@ def find_newest(snapshot: Snapshot) -> datetime | None:
     return max(moments, default=None)
 
 
-def _make_case(state: LiveState, row: CaseRow) -> Case:
+def _make_case(state: LiveState, row: CaseRow, steps: frozenset[Step]) -> Case:
     return Case(
         id=feature_id("case:" + row.case_id),
         case_id=row.case_id,
@@ -64,6 +69,9 @@ def _make_case(state: LiveState, row: CaseRow) -> Case:
         reported_ms=as_ms(row.reported_at),
         origin=row.origin,
         kept_by=(as_ms(row.received_at), row.source, row.event_id),
+        title=row.title,
+        people=row.people,
+        steps=steps,
     )
 
 
@@ -71,7 +79,8 @@ def _fold_reading(state: LiveState, row: LatestReading) -> None:
     observed_ms = as_ms(row.observed_at)
     state.hear(row.feed, observed_ms, as_ms(row.received_at), row.origin)
     name = str(row.attributes.get("name") or row.asset_id)
-    asset = state.find_asset(row.feed, row.asset_id, (observed_ms, row.lon, row.lat), name)
+    place, cell = (observed_ms, row.lon, row.lat), state.find_cell(row.cell_code)
+    asset = state.find_asset(row.feed, row.asset_id, place, name, cell)
     state.put_reading(Sensed(asset, row.feed, observed_ms, as_ms(row.received_at), row.value, row.attributes))
 
 

@@ -2,7 +2,7 @@
 
 A fold here is a function of the *set* of records: late, repeated and out-of-order records leave the same state
 as the same records once and in order. That holds because each thing keeps only a maximum (the newest reading,
-the earliest report, the essential actions) and every count is taken back and made again when its thing changes.
+the earliest report, all actions) and every count is taken back and made again when its thing changes.
 Times inside are epoch milliseconds, as in SQL.
 """
 
@@ -12,8 +12,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from cases.flow import REOPEN, Step, essential, fold
+from cases.fold import Step, fold
+from cases.rulebook import read_rulebook
 from geo.county import County
+from ingest.case_state import REOPENING, make_action_key
 from ingest.records import AlertIssued, AnyRecord, CaseActed, CaseReported, DeviceSeen, Reading, WorkerLocated
 from ingest.tables import as_ms, as_time
 from layers.alert_book import AlertBook
@@ -35,6 +37,7 @@ class LiveState:
         profile = county.profile
         self.places: Places = index_places(county)
         self.thresholds = profile.thresholds
+        self.rulebook = read_rulebook(county)
         self.time_zone = county.time_zone
         self.data_clock = profile.clock_anchor == "data"
         self.heat_ms = int(profile.heat_window.total_seconds() * 1000)
@@ -60,9 +63,13 @@ class LiveState:
         self.workers: dict[int, Worker] = {}
         self.devices: dict[int, Device] = {}
         self.alert_book = AlertBook(county)
-        self.assets: dict[int, Asset] = {asset.id: asset for asset in self.places.assets}
+        self.cells: Collection[int] = range(len(self.places.cell_codes))
+        self.towns: Collection[int] = range(len(self.places.town_codes))
+        self.only_assets: Collection[int] | None = None
+        self.assets: dict[int, Asset] = {}
         self.assets_by_kind: dict[str, list[int]] = {}
         for asset in self.places.assets:
+            self.assets[asset.id] = asset
             self.assets_by_kind.setdefault(asset.kind, []).append(asset.id)
 
         self._orphans: dict[str, frozenset[Step]] = {}
@@ -102,20 +109,19 @@ class LiveState:
             steps |= known.steps
             if known.kept_by < case.kept_by:
                 case = known
-        self._replace_case(known, replace(case, steps=essential(steps), state=fold(steps)))
+        self._replace_case(known, self._fold_steps(case, steps))
 
     def put_step(self, case_id: str, step: Step) -> None:
         """Take one action of a case in, whether or not its report is known."""
         identity = feature_id("case:" + case_id)
         case = self.cases.get(identity)
         if case:
-            steps = essential(case.steps | {step})
-            if steps != case.steps:
-                self._replace_case(case, replace(case, steps=steps, state=fold(steps)))
+            if step not in case.steps:
+                self._replace_case(case, self._fold_steps(case, case.steps | {step}))
             return
-        self.reopened_after_leaving |= step.action == REOPEN
+        self.reopened_after_leaving |= step.action in REOPENING
         if identity not in self._forgotten:
-            self._orphans[case_id] = essential(self._orphans.pop(case_id, frozenset()) | {step})
+            self._orphans[case_id] = self._orphans.pop(case_id, frozenset()) | {step}
             if len(self._orphans) > MOST_ORPHANS:
                 del self._orphans[next(iter(self._orphans))]
 
@@ -151,17 +157,19 @@ class LiveState:
             if device.asset in self.readings.get(feed, ()) or (asset and asset.kind == KIND_OF_FEED.get(feed, feed)):
                 self._changes.add(feed, device.asset)
 
-    def find_asset(self, feed: str, asset_id: str, place: tuple[int, float | None, float | None], name: str) -> int:
+    def find_asset(
+        self, feed: str, asset_id: str, place: tuple[int, float | None, float | None], name: str, cell: int | None
+    ) -> int:
         """Return the feature id of an asset, announcing one that only events know.
 
-        place: when (epoch ms) it was at which lon, lat; None where the reading has no place.
+        place: when (epoch ms) it was at which lon, lat; None where the reading has no place. cell: where that is.
         """
         identity = self.identify_asset(asset_id)
         if asset_id in self.places.asset_of_name:
             return identity
         at_ms, lon, lat = place
         if lon is not None and lat is not None and (at_ms, lon, lat) > self._announced.get(identity, (-1, 0.0, 0.0)):
-            self._announce(identity, feed, asset_id, (at_ms, lon, lat), name)
+            self._announce(identity, feed, asset_id, (at_ms, lon, lat), name, cell)
         return identity
 
     def identify_asset(self, asset_id: str) -> int:
@@ -198,6 +206,11 @@ class LiveState:
             self._changes.add("alerts", alert)
         for table in self.hours.values():
             table.forget_before(self.now_ms - KEEP_MS)
+
+    @property
+    def changes(self) -> Changes:
+        """What has changed since `take_changes`."""
+        return self._changes
 
     def take_changes(self) -> Changes:
         """Return what changed since the last call, and start anew."""
@@ -290,6 +303,8 @@ class LiveState:
                 reported_ms=reported_ms,
                 origin=record.origin,
                 kept_by=(received_ms, record.source, record.id),
+                title=record.title,
+                people=record.people,
             )
         )
 
@@ -297,7 +312,9 @@ class LiveState:
         at_ms = as_ms(record.at)
         self.hear("cases", at_ms, as_ms(record.received_at), record.origin)
         self.feeds["cases"].received += 1
-        self.put_step(record.case_id, Step(at_ms, order, record.action, record.unit))
+        key = make_action_key(record.source, record.id)
+        step = Step(at_ms, order, record.action, record.unit, record.actor, record.details, key)
+        self.put_step(record.case_id, step)
 
     def _fold_reading(self, record: Reading) -> None:
         observed_ms, received_ms = as_ms(record.observed_at), as_ms(record.received_at)
@@ -305,7 +322,7 @@ class LiveState:
         self.feeds[record.feed].received += 1
         name = str(record.attributes.get("name") or record.asset_id)
         place = (observed_ms, record.lon, record.lat)
-        asset = self.find_asset(record.feed, record.asset_id, place, name)
+        asset = self.find_asset(record.feed, record.asset_id, place, name, self.find_cell(record.cell_code))
         self.put_reading(Sensed(asset, record.feed, observed_ms, received_ms, record.value, record.attributes))
 
     def _fold_worker(self, record: WorkerLocated) -> None:
@@ -320,6 +337,9 @@ class LiveState:
         self.hear("alerts", as_ms(record.sent), as_ms(record.received_at), record.origin)
         self.feeds["alerts"].received += 1
         self.alert_book.put(record)
+
+    def _fold_steps(self, case: Case, steps: frozenset[Step]) -> Case:
+        return replace(case, steps=steps, state=fold(self.rulebook.flow_of(case.category), steps))
 
     def _replace_case(self, old: Case | None, new: Case | None) -> None:
         """Take the old case's counts back and count the new one."""
@@ -370,16 +390,17 @@ class LiveState:
             if not any(by_severity):
                 del self.open_by_cell[case.cell]
 
-    def _announce(self, identity: int, feed: str, asset_id: str, place: tuple[int, float, float], name: str) -> None:
+    def _announce(
+        self, identity: int, feed: str, asset_id: str, place: tuple[int, float, float], name: str, cell: int | None
+    ) -> None:
         if identity not in self.assets:
             if len(self._announced) >= MOST_ANNOUNCED:
                 return
             self.assets_by_kind.setdefault(KIND_OF_FEED.get(feed, feed), []).append(identity)
         self._announced[identity] = place
         known = self.assets.get(identity)
-        asset = Asset(
-            identity, asset_id, KIND_OF_FEED.get(feed, feed), Title(name, name), place[1], place[2], announced=True
-        )
+        kind, title = KIND_OF_FEED.get(feed, feed), Title(name, name)
+        asset = Asset(identity, asset_id, kind, title, place[1], place[2], cell, announced=True)
         if asset != known:
             self.assets[identity] = asset
             self._changes.assets[identity] = asset
@@ -413,12 +434,14 @@ class LiveState:
             _, feed, feature = heapq.heappop(self._silent_at)
             self._watched.discard((feed, feature))
             seen_ms = self._seen_ms(feed, feature)
-            if self.is_silent(feed, seen_ms):
+            if seen_ms is None or self.is_silent(feed, seen_ms):
                 self._changes.add(feed, feature)
             else:
                 self._watch(feed, feature, seen_ms)
 
-    def _seen_ms(self, feed: str, feature: int) -> int:
+    def _seen_ms(self, feed: str, feature: int) -> int | None:
+        """Return when something was seen; None for a worker who has left an excerpt's area."""
         if feed == "workers":
-            return self.workers[feature].at_ms
+            worker = self.workers.get(feature)
+            return worker.at_ms if worker else None
         return self.readings[feed][feature].observed_ms

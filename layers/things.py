@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cases.flow import CaseState, Step
+from cases.fold import CaseState, Step
 from geo.outlines import Polygons
 from ingest.silence import FeedState, judge_silence
 from ingest.tables import as_time
@@ -20,7 +20,7 @@ NEW = CaseState()  # of a case that nobody has acted on
 
 @dataclass(frozen=True)
 class Case:
-    """One case as the screens know it: no title, no text, no person.
+    """One case as the screens know it: no description, no person; a title is never for a wall.
 
     `kept_by` orders the reports of one case: the one received first counts.
     """
@@ -36,6 +36,8 @@ class Case:
     reported_ms: int
     origin: str
     kept_by: tuple[int, str, str]
+    title: str = ""
+    people: int | None = None
     steps: frozenset[Step] = frozenset()
     state: CaseState = NEW
 
@@ -47,7 +49,7 @@ class Case:
     @property
     def is_open(self) -> bool:
         """Whether the case still needs somebody."""
-        return self.state.ended_ms is None
+        return self.state.is_open
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,6 @@ ALERT_LEVELS = {
     4: Title("蓝色", "Blue"),
 }
 EXERCISE = Title("演练", "EXERCISE")
-STATES = {
-    "reported": Title("已上报", "Reported"),
-    "verifying": Title("核实中", "Being verified"),
-    "accepted": Title("已受理", "Accepted"),
-    "filed": Title("已立案", "Filed"),
-    "dispatched": Title("已派遣", "Dispatched"),
-    "handled": Title("已处置", "Handled"),
-    "checked": Title("已核查", "Checked"),
-    "returned": Title("返工", "Returned"),
-    "suspended": Title("挂账", "Suspended"),
-    "closed": Title("已结案", "Closed"),
-    "voided": Title("已作废", "Voided"),
-}
 CHANNELS = {
     "grid_worker": Title("网格员", "Grid worker"),
     "hotline": Title("热线", "Hotline"),

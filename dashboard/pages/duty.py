@@ -7,7 +7,7 @@ import dash_ag_grid
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
-from cases.flow import ENDED, STATES
+from cases.rulebook import Rulebook, read_rulebook
 from dashboard import ids
 from dashboard.briefing import read_limits
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
@@ -175,7 +175,7 @@ def describe_row(
         "severity_text": f"{SHAPES.get(case.severity, '■')} {text(lang, f'severity.{case.severity}')}",
         "category": getattr(category, lang) if category else case.category,
         "place": text(lang, "common.outside") if case.cell is None else places[case.cell],
-        "state": _say(lang, "case_state", case.state.state),
+        "state": getattr(state.rulebook.find_state(case.category, case.state.state).name, lang),
         "channel": _say(lang, "channel", case.channel),
         "reported": f"{local:%m-%d %H:%M}",
         "share": share,
@@ -233,9 +233,7 @@ def _lay_filters(county: County, lang: str, query: Mapping[str, str]) -> Compone
             {"value": str(severity), "label": f"{SHAPES[severity]} {text(lang, f'severity.{severity}')}"}
             for severity in (1, 2, 3, 4)
         ],
-        "state": [
-            {"value": state, "label": text(lang, f"case_state.{state}")} for state in STATES if state not in ENDED
-        ],
+        "state": [{"value": key, "label": name} for key, name in name_states(read_rulebook(county), lang).items()],
         "channel": [{"value": channel, "label": text(lang, f"channel.{channel}")} for channel in CHANNELS],
     }
     chips = [_lay_chip(name, lang, options[name], _read_list(query, name)) for name in FILTERS]
@@ -319,6 +317,16 @@ def _lay_queue(lang: str) -> Component:
         className="queue",
         **mark(aria_label=text(lang, "duty.queue")),
     )
+
+
+def name_states(rulebook: Rulebook, lang: str) -> dict[str, str]:
+    """Return the names of the states in which a case is open; flows that share one share its name where they can."""
+    names: dict[str, str] = {}
+    for flow in rulebook.flows.values():
+        for state in flow.states.values():
+            if not state.ended:
+                names.setdefault(state.key, getattr(state.name, lang))
+    return names
 
 
 def html_text(message: str) -> str:

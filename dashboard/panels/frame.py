@@ -11,7 +11,6 @@ from geo.county import County
 
 SHARED_SECTIONS = (
     "common",
-    "case_state",
     "case_action",
     "severity",
     "channel",

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
-from ingest.case_state import CLOSING, REOPEN, REPORT
+from ingest.case_state import CLOSING, REOPENING, REPORT
 from ingest.records import CaseReported
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import as_ms, as_time, case_actions, cases
@@ -164,7 +164,7 @@ def _follow(rows: Iterable[Any]) -> Iterable[tuple[Any, bool]]:
     case_id, closed = None, False
     for row in rows:
         before = closed and row.case_id == case_id
-        case_id, closed = row.case_id, row.action in CLOSING or (before and row.action != REOPEN)
+        case_id, closed = row.case_id, row.action in CLOSING or (before and row.action not in REOPENING)
         yield row, closed
 
 

@@ -56,7 +56,8 @@ UPDATE_CASE = f"UPDATE cases SET {', '.join(f'{column} = ?' for column in CaseSt
 MARK_ARRIVED = "UPDATE case_actions SET waiting = FALSE WHERE waiting AND case_id = ?"
 SELECT_KNOWN = select_of_keys(case_actions, ("source", "event_id"), ("source", "event_id"))
 SELECT_REPORTED = select_of_keys(cases, ("case_id",), ("case_id",))
-SELECT_ACTIONS = select_of_keys(case_actions, ("case_id", *Action._fields), ("case_id",))
+ACTION_FIELDS = [name.removesuffix("_json") for name in Action._fields]
+SELECT_ACTIONS = select_of_keys(case_actions, ("case_id", *ACTION_FIELDS), ("case_id",))
 
 
 class RefusedRecord(ValueError):  # noqa: N818 - it says what happened

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cases.flow import STATE_AFTER, STATES
 from dashboard.pages.wall import FIGURES, MORE_FIGURES, SCENES
 from dashboard.text import LANGUAGES, choose_language, load_catalogue, pick_section, text
 from layers.contract import Title
 from layers.words import CHANNELS, SEVERITIES
-from layers.words import STATES as STATE_TITLES
 
 ROOT = Path(__file__).resolve().parents[2]
 # text(lang, "a.b") and page.say("a.b"); keys with a placeholder are checked as the beginning of a key.
@@ -56,9 +54,7 @@ def test_every_key_that_is_used_exists(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_is_named_elsewhere_has_a_word(lang: str) -> None:
-    wanted = [f"case_state.{state}" for state in STATES]
-    wanted += [f"case_action.{action}" for action in STATE_AFTER]
-    wanted += [f"wall.scene_{scene}" for scene in SCENES]
+    wanted = [f"wall.scene_{scene}" for scene in SCENES]
     wanted += [f"wall.figure_{key}{part}" for key in (*FIGURES, *MORE_FIGURES) for part in ("", "_unit", "_means")]
     assert [key for key in wanted if key not in load_catalogue(lang)] == []
 
@@ -67,7 +63,6 @@ def test_what_is_named_elsewhere_has_a_word(lang: str) -> None:
 def test_one_thing_has_one_word(lang: str) -> None:
     sections: dict[str, dict[str, Title]] = {
         "severity": {str(severity): title for severity, title in SEVERITIES.items()},
-        "case_state": STATE_TITLES,
         "channel": CHANNELS,
     }
     for section, titles in sections.items():

@@ -20,8 +20,9 @@ import pytest
 import referencing
 import shapely
 
-from cases.flow import ENDED, STATE_AFTER
+from cases.flow import load_built_in
 from geo.county import County
+from ingest.case_state import CLOSING
 from ingest.sender import CloudEvent
 from ingest.simulation.case_life import Beginning, tell_life
 from ingest.simulation.chance import as_keys, draw, drift
@@ -34,6 +35,7 @@ from tests.appliance import ROOT, Appliance, wait_for
 
 # A Wednesday.
 MIDNIGHT = datetime(2026, 11, 17, 16, tzinfo=UTC)
+ACTIONS = {action for flow in load_built_in().values() for action in flow.actions}
 
 
 def hour_of(event: CloudEvent) -> int:
@@ -204,7 +206,7 @@ def test_cases_live_by_the_flow_and_most_close(county: County, week: list[CloudE
     acted = defaultdict(list)
     for event in week:
         if event.type == "case.acted":
-            assert event.data["action"] in STATE_AFTER
+            assert event.data["action"] in ACTIONS
             acted[event.data["case_id"]].append(event)
     assert set(acted) <= set(reported)
     now = MIDNIGHT.timestamp()
@@ -214,7 +216,7 @@ def test_cases_live_by_the_flow_and_most_close(county: County, week: list[CloudE
         times = [str(report.time), *(str(step.time) for step in steps)]
         assert times == sorted(times)
         assert len(set(times)) == len(times)
-        ended = bool(steps) and STATE_AFTER[steps[-1].data["action"]] in ENDED
+        ended = bool(steps) and steps[-1].data["action"] in CLOSING
         in_work += not ended
         limit = county.categories[report.data["category"]].limit_hours or 24
         if datetime.fromisoformat(str(report.time)).timestamp() + limit * 3600 < now:
@@ -321,8 +323,8 @@ def test_a_life_is_in_order_whatever_the_case() -> None:
         steps = tell_life(begin, chance)
         assert all(later.at > before.at for before, later in pairwise(steps))
         assert steps[0].at > begin.at
-        assert STATE_AFTER[steps[-1].action] in ENDED
-        assert all(STATE_AFTER[step.action] not in ENDED for step in steps[:-1])
+        assert steps[-1].action in CLOSING
+        assert all(step.action not in CLOSING for step in steps[:-1])
 
 
 def test_chance_is_even_and_smooth() -> None:

@@ -151,7 +151,7 @@ export class Drawer {
     const { page, box } = this;
     const scroll = box.parentElement?.scrollTop ?? 0;
     box.replaceChildren(
-      make("div", "drawer-head", makeSeverity(page, detail.severity), make("span", "state", page.sayName("case_state", detail.state))),
+      make("div", "drawer-head", makeSeverity(page, detail.severity), make("span", "state", page.nameState(detail.category, detail.state))),
       make("h2", "", page.nameCategory(detail.category)),
       ...(detail.title ? [make("p", "case-title", detail.title)] : []),
       make("div", "case-clock"),
@@ -229,7 +229,7 @@ export class Drawer {
         "li",
         "",
         make("time", "", page.shortTime(toSeconds(one.at) ?? 0, now)),
-        make("b", "", page.sayName("case_action", one.action)),
+        make("b", "", page.nameAction(detail.category, one.action)),
         make("span", "", [one.unit, one.note].filter(Boolean).join(" · ")),
       ),
     );

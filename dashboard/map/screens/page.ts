@@ -13,6 +13,24 @@ export interface Category {
   verified?: boolean;
 }
 
+export interface Named {
+  zh: string;
+  en: string;
+}
+
+export interface FlowAction extends Named {
+  needs: string[];
+  undoable: boolean;
+}
+
+/** One flow of the county's rulebook, as /api/county tells it. */
+export interface Flow extends Named {
+  key: string;
+  categories: string[];
+  states: Record<string, Named & { owner: string; ended: boolean }>;
+  actions: Record<string, FlowAction>;
+}
+
 interface Area {
   code: string;
   name: string;
@@ -28,6 +46,7 @@ export interface Places {
 
 export interface CountyFacts extends CountyInfo {
   categories?: Category[];
+  flows?: Flow[];
 }
 
 /** One screen while it is open. */
@@ -73,6 +92,20 @@ export class Page {
   nameCategory(code: string): string {
     const category = this.categories.get(code);
     return category ? category[this.lang] || category.zh : code;
+  }
+
+  /** Returns the flow that a class takes: the one with the longest beginning that fits. */
+  flowOf(category: string): Flow | null {
+    const fit = (flow: Flow) => Math.max(-1, ...flow.categories.filter((one) => category.startsWith(one)).map((one) => one.length));
+    return [...(this.county.flows ?? [])].sort((a, b) => fit(b) - fit(a))[0] ?? null;
+  }
+
+  nameState(category: string, state: string): string {
+    return this.words(this.flowOf(category)?.states[state]) || state;
+  }
+
+  nameAction(category: string, action: string): string {
+    return this.words(this.flowOf(category)?.actions[action]) || this.sayName("case_action", action);
   }
 
   nameTown(code: string): string {

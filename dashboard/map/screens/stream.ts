@@ -47,7 +47,7 @@ function drawRow(page: Page, row: HTMLElement, one: Case, now: number): void {
   setText(part(row, "class"), page.nameCategory(one.category));
   setText(part(row, "time"), page.shortTime(one.reported_at, now));
   setText(part(row, "place"), page.namePlace(one.cell));
-  setText(part(row, "state"), page.sayName("case_state", one.state));
+  setText(part(row, "state"), page.nameState(one.category, one.state));
   setAttribute(row, "data-severity", String(one.severity));
   setAttribute(row, "data-state", one.state);
 }

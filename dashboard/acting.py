@@ -1,0 +1,264 @@
+"""Acting on cases: a person's request is checked, published through ingest, and answered when the streams have it.
+
+`expects` is the version of the case that the person saw. Where somebody was faster, the answer is 409 with what
+changed; nothing is overwritten. The check here spares a useless event; what decides is the fold, by the order of
+the stream, and it is asked again before the answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Body, HTTPException, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from cases.flow import Flow
+from cases.fold import CaseState, Step, fold, read_step
+from cases.requests import Asker, BadField, NotLegal, Request, check_request, may_undo
+from cases.rulebook import Rulebook
+from dashboard.live import Hub, HubAway
+from dashboard.people.viewer import Viewer, get_viewer
+from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused, make_event_id
+from geo.county import County
+from ingest.case_state import REPORT, UNDO, make_action_key
+from ingest.history import read_case
+from ingest.tables import as_ms
+from layers.places import feature_id
+from layers.state import LiveState
+
+SEEN_WITHIN_S: Final = 3.0
+LOOK_EVERY_S: Final = 0.03
+MOST_AT_ONCE: Final = 200
+NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+class Deed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of a request; `id` is one of the browser's own, so that one that is sent again is done once."""
+
+    action: str
+    expects: int
+    unit: str | None = None
+    note: str | None = None
+    details: dict[str, Any] = {}
+    id: str | None = None
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """One case of a bulk request, as the person saw it."""
+
+    case_id: str
+    expects: int
+
+
+class BulkDeed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The same deed to several cases."""
+
+    cases: Annotated[list[Target], msgspec.Meta(min_length=1, max_length=MOST_AT_ONCE)]
+    action: str
+    unit: str | None = None
+    note: str | None = None
+    details: dict[str, Any] = {}
+
+
+class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What became of a request: `applied`, `overtaken`, `pending` (accepted, not seen yet) or `refused`.
+
+    version and state are the case's now; changed_* say who did what when somebody was faster; field and reason say
+    what is wrong with a refused one.
+    """
+
+    case_id: str
+    result: str
+    status: int = 200
+    version: int = 0
+    state: str = ""
+    changed_by: str | None = None
+    changed_action: str | None = None
+    changed_at: int | None = None
+    field: str | None = None
+    reason: str | None = None
+
+
+class Found(msgspec.Struct):
+    """A case as an action needs it."""
+
+    flow: Flow
+    state: CaseState
+    steps: dict[str, Step]
+    cell_code: str | None
+
+
+class Actor:
+    """Does what people ask for; one a process."""
+
+    def __init__(self, hub: Hub, engine: Engine, county: County, rulebook: Rulebook, publisher: Publisher):
+        self._hub = hub
+        self._engine = engine
+        self._units = frozenset(county.units)
+        self._rulebook = rulebook
+        self._publisher = publisher
+
+    async def act(self, viewer: Viewer, case_id: str, deed: Deed) -> Outcome:
+        """Return what became of a request; raises `HTTPException` only where a part is away."""
+        found = await self._find(case_id)
+        if found is None or not sees_case(viewer, found):
+            return Outcome(case_id=case_id, result="refused", status=404, reason="no such case")
+        if deed.expects != found.state.version:
+            return _tell_overtaken(case_id, found)
+        asker = Asker(viewer.name, viewer.role, viewer.unit)
+        details = dict(deed.details)
+        try:
+            if deed.action == UNDO:
+                details["undoes"] = _check_undo(found, asker)
+            else:
+                request = Request(deed.action, deed.unit, deed.note, details)
+                check_request(found.flow, found.state, request, asker, self._units)
+            id = await self._publish(viewer, case_id, deed, details)
+        except BadField as error:
+            return Outcome(case_id=case_id, result="refused", status=422, field=error.name, reason=error.reason)
+        except NotLegal as error:
+            return Outcome(case_id=case_id, result="refused", status=403, reason=str(error))
+        except PublishRefused as error:
+            return Outcome(case_id=case_id, result="refused", status=422, reason=str(error))
+        return await self._wait(case_id, make_action_key(SOURCE, id))
+
+    async def _publish(self, viewer: Viewer, case_id: str, deed: Deed, details: dict[str, Any]) -> str:
+        data: dict[str, Any] = {
+            **details,
+            "case_id": case_id,
+            "action": deed.action,
+            "actor": viewer.name,
+            "at": datetime.now(UTC).isoformat(),
+            "expects": deed.expects,
+        }
+        data |= {name: said for name, said in (("unit", deed.unit), ("note", deed.note)) if said}
+        return await self._publisher.publish("case.acted", data, deed.id or make_event_id())
+
+    async def _find(self, case_id: str) -> Found | None:
+        """Return a case from the live state, or from SQL where it has left that."""
+        found = await self._hub.ask(find_live(case_id))
+        if found is None:
+            found = await asyncio.to_thread(self._read, case_id)
+        return found
+
+    def _read(self, case_id: str) -> Found | None:
+        file = read_case(self._engine, case_id)
+        if file is None:
+            return None
+        flow = self._rulebook.flow_of(file.case.category)
+        steps = [read_step(row) for row in file.actions if row.action != REPORT]
+        return Found(flow, fold(flow, steps), {step.key: step for step in steps}, file.case.cell_code)
+
+    async def _wait(self, case_id: str, key: str) -> Outcome:
+        """Return what became of an action that ingest has accepted, as soon as it comes by."""
+        deadline = asyncio.get_running_loop().time() + SEEN_WITHIN_S
+        while asyncio.get_running_loop().time() < deadline:
+            found = await self._find(case_id)
+            if found is not None and key in found.steps:
+                if key in found.state.overtaken:
+                    return _tell_overtaken(case_id, found)
+                return Outcome(case_id=case_id, result="applied", version=found.state.version, state=found.state.state)
+            await asyncio.sleep(LOOK_EVERY_S)
+        return Outcome(case_id=case_id, result="pending", status=202)
+
+
+def make_acting_router(actor: Actor, publisher: Publisher) -> APIRouter:
+    """Return `POST /api/cases/{case_id}/actions` and `POST /api/actions`; the publisher is closed at the end."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        await publisher.close()
+
+    router = APIRouter(lifespan=lifespan)
+
+    @router.post("/api/cases/{case_id}/actions", response_class=Response, summary="Act on a case")
+    async def act(case_id: str, body: Annotated[bytes, Body(media_type="application/json")]) -> Response:
+        deed = _read_body(body, Deed)
+        outcome = await _shield(actor.act(get_viewer(), case_id, deed))
+        return _answer(outcome, outcome.status)
+
+    @router.post("/api/actions", response_class=Response, summary="Act on several cases at once")
+    async def act_on_all(body: Annotated[bytes, Body(media_type="application/json")]) -> Response:
+        bulk = _read_body(body, BulkDeed)
+        viewer = get_viewer()
+        same = {"action": bulk.action, "unit": bulk.unit, "note": bulk.note, "details": bulk.details}
+        deeds = [(one.case_id, Deed(expects=one.expects, **same)) for one in bulk.cases]
+        outcomes = await _shield(asyncio.gather(*(actor.act(viewer, case_id, deed) for case_id, deed in deeds)))
+        return _answer({"outcomes": outcomes}, 200)
+
+    return router
+
+
+def find_live(case_id: str) -> Callable[[LiveState], Found | None]:
+    """Return the question to the live state for one case."""
+
+    def look(live: LiveState) -> Found | None:
+        case = live.cases.get(feature_id("case:" + case_id))
+        if case is None:
+            return None
+        code = None if case.cell is None else live.places.cell_codes[case.cell]
+        steps = {step.key: step for step in case.steps}
+        return Found(live.rulebook.flow_of(case.category), case.state, steps, code)
+
+    return look
+
+
+def sees_case(viewer: Viewer, found: Found) -> bool:
+    """Return whether a case is somebody's to see: in their area and, for a unit, one that it has or had."""
+    if not viewer.sees_cell(found.cell_code):
+        return False
+    if viewer.role != "unit":
+        return True
+    return viewer.unit is not None and viewer.unit in list_units(found.state, found.steps.values())
+
+
+def list_units(state: CaseState, steps: Any) -> set[str]:
+    """Return the units that have or had a case."""
+    return {step.unit for step in steps if step.unit} | {part.unit for part in state.parts}
+
+
+def _check_undo(found: Found, asker: Asker) -> str:
+    last = found.steps.get(found.state.last_key or "")
+    now_ms = as_ms(datetime.now(UTC))
+    if last is None or not may_undo(found.flow, found.state, last.action, last.at_ms, asker, now_ms):
+        raise NotLegal("there is nothing that you could take back")
+    return last.key
+
+
+def _tell_overtaken(case_id: str, found: Found) -> Outcome:
+    last = found.steps.get(found.state.last_key or "")
+    return Outcome(
+        case_id=case_id,
+        result="overtaken",
+        status=409,
+        version=found.state.version,
+        state=found.state.state,
+        changed_by=last.actor if last else None,
+        changed_action=last.action if last else None,
+        changed_at=last.at_ms // 1000 if last else None,
+    )
+
+
+async def _shield(work: Any) -> Any:
+    try:
+        return await work
+    except (HubAway, PublishAway) as error:
+        raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
+    except SQLAlchemyError:
+        raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
+
+
+def _read_body(body: bytes, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def _answer(content: Any, status: int) -> Response:
+    return Response(msgspec.json.encode(content), status, NO_STORE, media_type="application/json")
