@@ -41,6 +41,9 @@ WINDOW_S, THINNED_WINDOW_S = 600.0, 7200.0
 
 TICK_S = 1.0
 CASE_DAYS = 8
+HISTORY_DAYS = 90
+"""The last week or so comes first, so that the screens fill at once; what is older follows."""
+
 READING_HOURS = 26
 SETTLED_S = 360.0
 """The last minutes before the present are told in full, so that everything near it is fresh."""
@@ -87,12 +90,20 @@ class Simulation:
 
     def tell_cases(self, start: float, end: float) -> Iterator[CloudEvent]:
         """Yield what became, before `end`, of the cases open at `start` or reported since, in the order of time."""
-        yield from (as_event(happening) for happening in sorted(self._cases.find_open(start), key=_when))
+        yield from self.tell_open(start)
         begin = start
         while begin < end:
             finish = min(begin + 3600.0, end)
-            yield from (as_event(happening) for happening in sorted(self._cases.happen(begin, finish), key=_when))
+            yield from self.tell_cases_of(begin, finish)
             begin = finish
+
+    def tell_cases_of(self, start: float, end: float) -> Iterator[CloudEvent]:
+        """Yield what happened to cases in a span, in the order of time."""
+        yield from (as_event(happening) for happening in sorted(self._cases.happen(start, end), key=_when))
+
+    def tell_open(self, at: float) -> Iterator[CloudEvent]:
+        """Yield all that had happened, before a moment, to the cases that were then open."""
+        yield from (as_event(happening) for happening in sorted(self._cases.find_open(at), key=_when))
 
     def _tell_readings(self, start: float, end: float, cadence: Cadence) -> list[Happening]:
         domains: tuple[tuple[Domain, int | None], ...] = (
@@ -128,11 +139,16 @@ def as_event(happening: Happening) -> CloudEvent:
 
 
 class State(msgspec.Struct):
-    """How far a county has been told: everything before `told_until` (epoch seconds) is with ingest."""
+    """How far a county has been told: everything before `told_until` (epoch seconds) is with ingest.
+
+    The cases of the weeks before the first start are told up to `history_told`, and end at `history_ends`.
+    """
 
     county: str
     seed: int
     told_until: float
+    history_told: float = 0.0
+    history_ends: float = 0.0
 
 
 @dataclass
@@ -166,6 +182,7 @@ class _Run:
         gap = now - told
         sent = 0
         if fresh:
+            self.state.history_told, self.state.history_ends = now - HISTORY_DAYS * 86_400, now - CASE_DAYS * 86_400
             sent += self.deliver(self.simulation.tell_cases(now - CASE_DAYS * 86_400, now))
         elif gap > LONG_GAP_S:
             sent += self.deliver(_only_new(self.simulation.tell_cases(told, now), told))
@@ -182,16 +199,36 @@ class _Run:
         log.info("told %d events of the past in %.1f s", sent, time.monotonic() - begun)
 
     def go_on(self, pace: "Pace") -> None:
-        """Tell what happens as it happens, until told to stop."""
-        while not self.sender.stop.wait(TICK_S):
+        """Tell what happens as it happens, until told to stop; meanwhile tell older cases, an hour at a time."""
+        older: Iterator[float] | None = self._tell_older()
+        while not self.sender.stop.wait(TICK_S if older is None else 0.0):
             until = min(pace.now(), self.state.told_until + WINDOW_S)
             rejected = self.sender.tally.rejected
             self.deliver(self.simulation.tell(self.state.told_until, until))
             if self.sender.tally.rejected > rejected:
                 log.warning("ingest rejected events: %s", self.sender.tally.reasons.most_common(3))
             self.state.told_until = until
+            if older is not None and next(older, None) is None:
+                older = None
             if time.monotonic() - self.saved > SAVE_EVERY_S:
                 self.save()
+
+    def _tell_older(self) -> Iterator[float]:
+        """Tell the cases of the weeks before those of `fill_past`, from where it was stopped; yields hourly."""
+        state = self.state
+        if state.history_told >= state.history_ends:
+            return
+        told = {event.id for event in self.simulation.tell_open(state.history_ends)}
+        if state.history_told == state.history_ends - (HISTORY_DAYS - CASE_DAYS) * 86_400:
+            self.deliver(self.simulation.tell_open(state.history_told))
+        while state.history_told < state.history_ends:
+            finish = min(state.history_told + 3600.0, state.history_ends)
+            hour = self.simulation.tell_cases_of(state.history_told, finish)
+            self.deliver(event for event in hour if event.id not in told)
+            state.history_told = finish
+            yield finish
+        self.save()
+        log.info("told the cases of %d days", HISTORY_DAYS)
 
     def save(self) -> None:
         """Write the state file, whole or not at all."""

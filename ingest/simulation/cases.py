@@ -4,7 +4,7 @@ import math
 import random
 import zlib
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate
@@ -15,7 +15,7 @@ import shapely
 
 from geo.county import Category, County, Name
 from ingest.simulation.case_classes import is_dispute, weigh
-from ingest.simulation.case_life import LONGEST_S, Beginning, tell_life
+from ingest.simulation.case_life import LONGEST_S, Beginning, Step, tell_life, tell_merge
 from ingest.simulation.chance import as_keys, draw_normal
 from ingest.simulation.schedule import HOUR_S, Happening, write_time
 from ingest.simulation.traffic import Traffic
@@ -38,6 +38,8 @@ CHANNELS: dict[str, tuple[float, tuple[tuple[float, float, float], ...]]] = {
     "superior": (0.01, ((10.0, 1.5, 1.0), (15.5, 1.5, 0.7))),
     "window": (0.04, ((9.8, 1.0, 1.0), (15.2, 1.2, 0.8))),
 }
+TWICE = 0.035  # of what people report, somebody else reports again: near by, in other words, by another channel
+TWICE_CHANNELS = ("hotline", "app", "grid_worker")
 REMARKS = ("请尽快处理", "影响通行", "群众反映强烈", "已持续一段时间")
 NIGHT_FLOOR = 0.02
 WEEKEND = {"window": 0.05, "superior": 0.3, "grid_worker": 0.6, "patrol": 0.6, "hotline": 0.8}
@@ -93,8 +95,13 @@ class Cases:
         ]
         reports += self._draw_flooded(hour, chance)
         reports.sort(key=lambda report: report.at)
-        return [self._tell(report, f"SIM-{self._county.code}-{_stamp_hour(hour)}-{number:03d}", local, chance)
-                for number, report in enumerate(reports, start=1)]  # fmt: skip
+        lives: list[_Life] = []
+        for number, report in enumerate(reports, start=1):
+            case_id = f"SIM-{self._county.code}-{_stamp_hour(hour)}-{number:03d}"
+            lives.append(self._tell(report, case_id, local, chance))
+            if report.channel in TWICE_CHANNELS and chance.random() < TWICE:
+                lives.append(self._tell_again(report, lives[-1], case_id, chance))
+        return lives
 
     def _count(self, channel: str, local: datetime, chance: random.Random) -> int:
         daily = min(max(CASES_PER_CELL_AND_DAY * len(self._land.codes), FEWEST_A_DAY), MOST_A_DAY)
@@ -149,9 +156,22 @@ class Cases:
             dispute=is_dispute(report.code),
             unit=self._find_unit(category),
             worker=self._land.responsible[report.cell] or "网格员",
+            units=self._list_units(category),
         )
         told: Happening = (report.at, case_id, "case.reported", self._describe(report, case_id, severity, chance))
         return [told, *(_as_action(case_id, number, step) for number, step in enumerate(tell_life(begin, chance), 1))]
+
+    def _tell_again(self, report: "_Report", first: _Life, case_id: str, chance: random.Random) -> _Life:
+        """Return the life of a second report of the same thing; it is merged into the first."""
+        at = report.at + chance.uniform(0.05, 0.6) * min(first[-1][0] - report.at, 2 * HOUR_S)
+        channel = chance.choice([channel for channel in TWICE_CHANNELS if channel != report.channel])
+        lon, lat = report.lon + chance.gauss(0, 8e-5), report.lat + chance.gauss(0, 7e-5)
+        second = replace(report, at=float(int(at)), channel=channel, lon=round(lon, 6), lat=round(lat, 6))
+        again = f"{case_id}B"
+        severity = first[0][3]["severity"]
+        told: Happening = (second.at, again, "case.reported", self._describe(second, again, severity, chance))
+        steps = tell_merge(second.at, case_id, chance)
+        return [told, *(_as_action(again, number, step) for number, step in enumerate(steps, 1))]
 
     def _describe(self, report: "_Report", case_id: str, severity: int, chance: random.Random) -> dict[str, Any]:
         place, what = self._land.names[report.cell], self._categories[report.code].zh
@@ -174,9 +194,12 @@ class Cases:
 
     def _find_unit(self, category: Category) -> str:
         """Return the unit of the class's platform that gets all cases of this class."""
-        units = [unit.code for unit in self._county.units.values() if unit.platform == category.platform]
-        units = units or list(self._county.units)
+        units = self._list_units(category)
         return units[zlib.crc32(category.code.encode()) % len(units)] if units else category.platform
+
+    def _list_units(self, category: Category) -> list[str]:
+        units = [unit.code for unit in self._county.units.values() if unit.platform == category.platform]
+        return units or list(self._county.units)
 
 
 @dataclass(frozen=True)
@@ -251,8 +274,16 @@ def _draw_severity(report: _Report, chance: random.Random) -> int:
     return 1 if lot < 0.008 else 2 if lot < 0.06 else 3 if lot < 0.34 else 4
 
 
-def _as_action(case_id: str, number: int, step: Any) -> Happening:
-    data = {"case_id": case_id, "action": step.action, "actor": step.actor, "at": write_time(step.at)}
+def _as_action(case_id: str, number: int, step: Step) -> Happening:
+    """Return a step as a request: where a person has taken the case in hand, the invented life ends."""
+    data: dict[str, Any] = {
+        **step.details,
+        "case_id": case_id,
+        "action": step.action,
+        "actor": step.actor,
+        "at": write_time(step.at),
+        "expects": number - 1,
+    }
     if step.unit:
         data["unit"] = step.unit
     if step.note:
