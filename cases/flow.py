@@ -16,6 +16,7 @@ from geo.pack import Name, PackError
 from ingest.case_state import CLOSING, REOPENING, UNDO
 
 START: Final = "reported"
+CLOSE: Final = "close"
 SAME, BEFORE, ANY_OPEN = "@same", "@before", "*"
 LEVELS: Final = ("cell", "village", "town", "county")
 ROLES: Final = (
@@ -45,12 +46,16 @@ _FLOWS: Final = Path(__file__).with_name("flows")
 
 @dataclass(frozen=True)
 class FlowState:
-    """One state of a flow; `owner` is the role whose turn it is, empty where nobody's is."""
+    """One state of a flow; `owner` is the role whose turn it is, empty where nobody's is.
+
+    forward: the action that usually comes next, where that is not the one with the shortest way ahead.
+    """
 
     key: str
     name: Name
     owner: str = ""
     milestone: str = ""
+    forward: str = ""
     paused: bool = False
     ended: bool = False
 
@@ -60,7 +65,7 @@ class FlowAction:
     """One action of a flow: `moves` says where it leads from each state that it is legal in.
 
     A target is a state, `@same`, or `@before` (where the case was before its present state). `needs` are the
-    fields that must be said with it; `effect` is what it does beside moving; `level` is whose matter the case is after it.
+    fields that must be said with it; `effect` is what it does beside moving; `level` is whose matter a case then is.
     """
 
     key: str
@@ -97,6 +102,23 @@ class Flow:
     def list_actions(self, state: str, role: str) -> list[FlowAction]:
         """Return what a role may do to a case in a state, in the order of the table."""
         return [action for action in self.actions.values() if state in action.moves and role in action.roles]
+
+    def find_forward(self, state: str) -> str | None:
+        """Return the action that usually comes next: the state's own word, or the shortest way ahead in the table."""
+        here = self.states[state]
+        if here.forward:
+            return here.forward
+        if here.paused:
+            return next((action.key for action in self.actions.values() if action.moves.get(state) == BEFORE), None)
+        places = {key: place for place, key in enumerate(self.states)}
+        ways = [
+            (places[target], action.key)
+            for action in self.actions.values()
+            if (target := action.moves.get(state)) in places
+            if places[target] > places[state] and not action.effect and not self.states[target].paused
+            if not self.states[target].ended or action.key == CLOSE
+        ]
+        return min(ways, key=lambda way: way[0], default=(0, None))[1]
 
     def may(self, state: str, action: str, role: str) -> bool:
         """Return whether a role may do this to a case in this state."""
@@ -162,6 +184,8 @@ def _find_faults(flow: Flow) -> list[str]:
             faults.append(f"states.{state.key}.milestone {state.milestone!r} is unknown")
         if state.owner and state.owner not in ROLES:
             faults.append(f"states.{state.key}.owner {state.owner!r} is no role")
+        if state.forward and flow.find_target(state.key, state.forward) is None:
+            faults.append(f"states.{state.key}.forward {state.forward!r} is no action of that state")
     for action in flow.actions.values():
         faults += _find_faults_of(flow, action)
     return faults + [f"state {key} cannot be reached" for key in flow.states if key not in _reach(flow)]
@@ -202,8 +226,15 @@ def _reach(flow: Flow) -> set[str]:
 
 
 def _read_state(key: str, row: Mapping[str, Any]) -> FlowState:
-    flags = {name: bool(row.get(name, False)) for name in ("paused", "ended")}
-    return FlowState(key, _read_name(row), row.get("owner", ""), row.get("milestone", ""), **flags)
+    return FlowState(
+        key=key,
+        name=_read_name(row),
+        owner=row.get("owner", ""),
+        milestone=row.get("milestone", ""),
+        forward=row.get("forward", ""),
+        paused=bool(row.get("paused", False)),
+        ended=bool(row.get("ended", False)),
+    )
 
 
 def _read_action(row: Mapping[str, Any], states: Mapping[str, FlowState]) -> FlowAction:

@@ -1,11 +1,11 @@
-"""The fold: where its actions have brought a case. Pure; a function of the set of actions, in any order, repeated or not.
+"""The fold: where its actions have brought a case. Pure; a function of their set, in any order, repeated or not.
 
 Which actions count is `ingest.case_state.pick_effective`'s to say; here they are walked in the order of `at`.
 A request that counted was legal when it was made. A fact may not be: it has happened all the same, so the state
-follows it to where that action usually leads, and it is listed as irregular. An ended case is moved by a reopening only.
+follows it to where that action usually leads, and it is listed as irregular. An ended case is moved by reopening only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from ingest.tables import as_ms
 UNKNOWN: Final = "unknown"  # an action that the flow does not have
 OUT_OF_TURN: Final = "out_of_turn"  # one that it has, but not from the state that the case was in
 REMARK: Final = "note"
+STEWARD: Final = "steward"
+"""The actor of what the county's own rules do by themselves; what leaves a case where it is is nobody's response."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +64,9 @@ class Part:
 class CaseState:
     """Where a case is, and what has been laid down for it on the way; times in epoch ms, None where not yet.
 
-    version: how many actions have counted, which the next request must expect. stops: the pauses, the last one
-    without an end while it lasts. extensions: what was granted, as {amount, unit}. overtaken and irregular: keys of
-    actions, the latter each with its reason.
+    version: how many actions have counted, which the next request must expect. stops: the pauses, among them the time
+    from an end to a reopening; the last one has no end while it lasts. extensions: what was granted, as {amount, unit}.
+    overtaken and irregular: keys of actions, the latter each with its reason.
     """
 
     state: str = START
@@ -106,9 +108,8 @@ class CaseState:
 def fold(flow: Flow, steps: Iterable[Step]) -> CaseState:
     """Return the state that the actions of one case give by a flow."""
     effective = pick_effective(steps)
-    state = CaseState(level=flow.level)
-    for step in sorted(effective.deeds, key=lambda step: (step.at_ms, step.order, step.key)):
-        state = _move(flow, state, step)
+    walked = list(_walk(flow, effective.deeds))
+    state = walked[-1][1] if walked else CaseState(level=flow.level)
     last = effective.deeds[-1] if effective.deeds else None
     return replace(
         state,
@@ -118,6 +119,18 @@ def fold(flow: Flow, steps: Iterable[Step]) -> CaseState:
         overtaken=tuple(step.key for step in effective.overtaken),
         undone=tuple(step.key for step in effective.undone),
     )
+
+
+def trace(flow: Flow, steps: Iterable[Step]) -> list[tuple[Step, CaseState]]:
+    """Return the actions that count in the order of `at`, each with where it brought the case."""
+    return list(_walk(flow, pick_effective(steps).deeds))
+
+
+def _walk(flow: Flow, deeds: Iterable[Step]) -> Iterator[tuple[Step, CaseState]]:
+    state = CaseState(level=flow.level)
+    for step in sorted(deeds, key=lambda step: (step.at_ms, step.order, step.key)):
+        state = _move(flow, state, step)
+        yield step, state
 
 
 def _move(flow: Flow, state: CaseState, step: Step) -> CaseState:
@@ -136,6 +149,8 @@ def _move(flow: Flow, state: CaseState, step: Step) -> CaseState:
     changes |= _note(state, step, action.effect if action else "", action.level if action else "")
     if target != state.state:
         changes |= _enter(flow, state, step, target)
+    elif step.actor == STEWARD:
+        changes.pop("responded_ms", None)
     return replace(state, **changes)
 
 
@@ -145,6 +160,8 @@ def _enter(flow: Flow, state: CaseState, step: Step, target: str) -> dict[str, A
     stops = state.stops
     if left.paused and stops and stops[-1][1] is None:
         stops = (*stops[:-1], (stops[-1][0], step.at_ms))
+    if step.action in REOPENING and state.ended_ms is not None:
+        stops = (*stops, (state.ended_ms, step.at_ms))
     if entered.paused:
         stops = (*stops, (step.at_ms, None))
     changes["stops"] = stops
@@ -153,7 +170,7 @@ def _enter(flow: Flow, state: CaseState, step: Step, target: str) -> dict[str, A
     if entered.milestone == "handled":
         changes["handled_ms"] = step.at_ms
     if step.action in CLOSING and entered.ended:
-        changes |= {"ended_ms": step.at_ms, "ended_by": step.action}
+        changes |= {"ended_ms": step.at_ms, "ended_by": step.action, "card": None, "card_ms": None}
     if step.action in REOPENING:
         changes |= {"ended_ms": None, "ended_by": None, "merged_into": None}
     return changes

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from cases.facts import CaseFacts
 from cases.indicators import (
-    CaseFacts,
     Period,
     count_closed,
     count_open,
@@ -14,9 +14,15 @@ from cases.indicators import (
     count_reported,
     count_severe_open,
     list_due,
+    measure_first_response,
     rate_closed,
     rate_found_by_ourselves,
+    rate_loop_closed,
+    rate_merged,
     rate_on_time,
+    rate_repeated,
+    rate_satisfied,
+    rate_solved_at,
 )
 
 START = datetime(2016, 11, 30, 16, tzinfo=UTC)  # December begins in Tianmen
@@ -34,7 +40,7 @@ def case(number: int, hours: float = 0, closed_after: float | None = None, **fie
         "severity": 4,
         "channel": "patrol",
         "reported_at": reported,
-        "limit": LIMIT,
+        "due_at": reported + LIMIT,
         "ended_at": ended,
     }
     return CaseFacts(**(known | fields))
@@ -81,7 +87,7 @@ def test_closing_at_the_deadline_is_on_time() -> None:
 
 
 def test_void_is_neither_due_nor_closed_nor_open() -> None:
-    void = [case(1, 1, 2, voided=True)]
+    void = [case(1, 1, 2, ended_by="void"), case(2, 1, 2, ended_by="merge")]
     assert rate_closed(void, DECEMBER).denominator == 0
     assert count_closed(void, DECEMBER).numerator == 0
     assert count_open(void, DECEMBER.end).numerator == 0
@@ -93,10 +99,50 @@ def test_open_severe_and_overdue() -> None:
         case(1, 1, severity=1),
         case(2, 30, severity=2),
         case(3, 1, 40, severity=2),
-        case(4, 1, limit=None),
+        case(4, 1, due_at=None),
         case(5, 60),
         case(6, 1, 60),  # closed later: open at the moment
     ]
     assert count_open(cases, at).counted == ("C1", "C2", "C4", "C6")
     assert count_severe_open(cases, at).counted == ("C1", "C2")
     assert count_overdue(cases, at).counted == ("C1", "C6")
+
+
+def test_a_loop_is_closed_where_somebody_checked() -> None:
+    cases = [
+        case(1, 1, 2, verified=True),
+        case(2, 1, 2),  # closed unseen
+        case(3, 1, 2, level="cell"),
+        case(4, 1),
+    ]
+    loop = rate_loop_closed(cases, DECEMBER)
+    assert (loop.counted, loop.denominator, loop.value) == (("C1", "C3"), 4, 50.0)
+
+
+def test_solved_at_a_level_or_below() -> None:
+    levels = ["cell", "village", "village", "town", "county"]
+    cases = [case(number, 1, 2, level=level) for number, level in enumerate(levels)]
+    values = [rate_solved_at(level, cases, DECEMBER).value for level in ("cell", "village", "town", "county")]
+    assert values == [20, 60, 80, 100]
+
+
+def test_what_came_twice_and_what_came_back() -> None:
+    cases = [case(1, 1), case(2, 2, 1, ended_by="merge"), case(3, 3, repeats=True), case(4, 4)]
+    assert (rate_merged(cases, DECEMBER).value, rate_merged(cases, DECEMBER).counted) == (25, ("C2",))
+    repeated = rate_repeated(cases, DECEMBER)
+    assert (repeated.numerator, repeated.denominator) == (1, 3)  # a merged report is no matter of its own
+
+
+def test_first_response_is_a_median_in_minutes() -> None:
+    cases = [
+        case(number, 1, responded_at=START + timedelta(hours=1, minutes=minutes))
+        for number, minutes in enumerate([1, 2, 90])
+    ]
+    first = measure_first_response([*cases, case(9, 1)], DECEMBER)
+    assert (first.value, first.numerator, first.denominator) == (2, 3, None)
+    assert measure_first_response([case(9, 1)], DECEMBER).value is None
+
+
+def test_only_who_was_asked_can_be_content() -> None:
+    cases = [case(1, 1, 2, satisfied=True), case(2, 1, 2, satisfied=False), case(3, 1, 2)]
+    assert rate_satisfied(cases, DECEMBER).value == 50
