@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,7 +111,8 @@ def test_what_happened_elsewhere_is_followed_and_listed() -> None:
 def test_only_reopening_moves_an_ended_case() -> None:
     steps = tell("void", "dispatch", "close")
     assert (fold(URBAN, steps).state, fold(URBAN, steps).ended_by) == ("voided", "void")
-    assert fold(URBAN, tell("void", "reopen")).ended_ms is None
+    reopened = fold(URBAN, tell("void", "reopen"))
+    assert (reopened.ended_ms, reopened.stops) == (None, ((1000, 2000),))
     assert fold(URBAN, tell("void", "reopen", "close")).ended_ms == 3000
 
 
@@ -155,12 +157,11 @@ def test_order_and_repetition_do_not_matter(steps: list[Step], random: Any) -> N
 @pytest.mark.parametrize("flow", [URBAN, DISPUTE], ids=["urban", "dispute"])
 @given(steps=step_lists())
 def test_sql_derives_the_same(flow: Any, steps: list[Step]) -> None:
-    import msgspec
+    def as_row(step: Step) -> Action:
+        said = msgspec.json.encode(step.details).decode()
+        return Action(step.order + 1, step.action, step.unit, step.at_ms, 0, "s", str(step.order), said)
 
-    rows = [
-        Action(step.order + 1, step.action, step.unit, step.at_ms, 0, "s", str(step.order), msgspec.json.encode(step.details).decode())
-        for step in steps
-    ]  # fmt: skip
+    rows = [as_row(step) for step in steps]
     derived = fold_case([Action(0, "report", None, 0, 0, "s", "report"), *rows])
     assert derived is not None
     state = fold(flow, steps)
