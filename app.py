@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from dashboard.people.commands import provide_administrator
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
@@ -39,6 +40,8 @@ def list_parts(settings: Settings) -> list[Part]:
     if settings.simulator:
         parts.append(Part("simulator", [*python, "ingest", "simulate"], environ))
     parts.append(Part("web", [*python, "dashboard", "serve"], environ, ready=answers(f"{settings.web_url}/health")))
+    if settings.steward != "0":
+        parts.append(Part("steward", [*python, "cases", "steward"], environ))
     return parts
 
 
@@ -54,6 +57,7 @@ def main(arguments: Sequence[str]) -> int:
             county = settings.county or provide_demo(settings.data_dir / "counties" / "demo")
             load_county(county)
             provide_key(settings)
+            provide_administrator(settings)
             parts = list_parts(replace(settings, county=county.resolve()))
             with _keep_synced(settings):
                 return Supervisor(parts, lambda: print(f"\nThe wall: {settings.web_url}/wall\n", flush=True)).run()

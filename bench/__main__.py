@@ -15,8 +15,11 @@ SCRIPTS = (
     "placing_rate",
     "mqtt_rate",
     "live_fanout",
+    "town_channels",
     "map_update",
     "event_to_screen",
+    "duty_queue",
+    "duplicates",
 )
 
 

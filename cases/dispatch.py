@@ -1,24 +1,29 @@
 """Dispatch rules (分类派发): which platform and unit a case is for, and whether it goes there by itself.
 
 Rules are the pack's `[[dispatch_rules]]`, in order; the first that fits proposes. What a rule leaves out fits
-everything. A proposal can say why: each condition that decided, with what was found.
+everything. A proposal can say why: each condition that decided, with what was found. `[[triage_rules]]` propose in the
+same way how complex a dispute is (分流): the village's, the town's or the county's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
-from cases.flow import LEVELS
+from cases.flow import Flow
+from cases.fold import Step, trace
+from cases.matters import Admission
 from cases.tables import FILE, Named, check_beginnings, check_known, read_rows
 from geo.county import County
 from geo.pack import Name, PackError
+from ingest.records import Channel
 
 Severity = Annotated[int, msgspec.Meta(ge=1, le=4)]
 Level = Literal["cell", "village", "town", "county"]
 PLATFORM_RULE: Final = "platform"  # what holds where no rule fits: the class's own platform
+UNLISTED_RULE: Final = "unlisted"  # what holds for a class that is on no matter list
 
 
 class DispatchRule(Named, kw_only=True):
@@ -41,6 +46,16 @@ class DispatchRule(Named, kw_only=True):
     automatic: bool = False
 
 
+class TriageRule(Named, kw_only=True):
+    """How complex a dispute is that fits: `people` is at least how many are party to it."""
+
+    key: str
+    complexity: Literal["simple", "complex", "difficult"]
+    categories: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
+    people: int = 0
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a rule may ask of a case; `at` is when it is to be dispatched."""
@@ -51,14 +66,16 @@ class Facts:
     channel: str
     cell_code: str | None
     at: datetime
+    people: int | None = None
 
 
 @dataclass(frozen=True)
 class Proposal:
     """Who should handle a case, and why.
 
-    rule is the rule's key (`platform` where only the class's platform is known), name the rule in words; why names
-    each condition that decided, with what was found. units are all that the platform has, the proposed one first.
+    rule is the rule's key (`platform` where only the class's platform is known, `unlisted` for what is on no list),
+    name the rule in words; why names each condition that decided, with what was found. units are all that the platform
+    has, the proposed one first, and those that handed the case back not at all.
     """
 
     rule: str
@@ -72,72 +89,135 @@ class Proposal:
     units: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Triage:
+    """How complex a dispute is likely to be, by which rule, and why."""
+
+    rule: str
+    name: Name
+    complexity: str
+    why: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class HandBack:
+    """A unit's handing a case back: when (epoch ms), and the key of the action, whose note says why."""
+
+    unit: str
+    at_ms: int
+    key: str
+
+
 class DispatchRules:
     """The rules of one county."""
 
-    def __init__(self, rules: Sequence[DispatchRule], county: County) -> None:
+    def __init__(self, rules: Sequence[DispatchRule], county: County, triage: Sequence[TriageRule] = ()) -> None:
         self._rules = [(rule, read_hours(rule.hours)) for rule in rules]
+        self._triage = triage
         self._county = county
 
-    def propose(self, facts: Facts, without: Sequence[str] = ()) -> Proposal | None:
+    def propose(self, facts: Facts, without: Sequence[str] = (), admission: Admission | None = None) -> Proposal | None:
         """Return the proposal of the first rule that fits; None where nobody is known for the class.
 
-        without: units that handed the case back, which are not proposed again while there is another.
+        without: units that handed the case back, which are not proposed again while there is another. admission: what
+        the matter list says of the case, which goes before where it routes what is not on it.
         """
+        if admission is not None and admission.unit and admission.unit not in without:
+            why = (("category", facts.category), ("list", admission.version))
+            return self._make(UNLISTED_RULE, admission.rule, admission.unit, why, without)
         local = facts.at.astimezone(self._county.time_zone).time()
         for rule, hours in self._rules:
-            why = _fit(rule, hours, facts, local)
-            if why is not None and rule.unit not in without:
-                return self._make(rule, why)
+            found = _fit(rule, hours, facts, local)
+            if found is not None and rule.unit not in without:
+                co_units = tuple(unit for unit in rule.co_units if unit not in without)
+                return self._make(
+                    rule.key, rule.name, rule.unit, tuple(found), without, co_units, rule.level, rule.automatic
+                )
         return self._fall_back(facts, without)
 
-    def _make(self, rule: DispatchRule, why: list[tuple[str, str]]) -> Proposal:
-        platform = self._county.units[rule.unit].platform
-        others = [unit for unit in self._list_units(platform) if unit != rule.unit]
-        return Proposal(
-            rule=rule.key,
-            name=rule.name,
-            platform=platform,
-            unit=rule.unit,
-            co_units=rule.co_units,
-            level=rule.level,
-            automatic=rule.automatic,
-            why=tuple(why),
-            units=(rule.unit, *others),
-        )
+    def triage(self, facts: Facts) -> Triage | None:
+        """Return how complex a dispute is by the first rule that fits; None where none does."""
+        for rule in self._triage:
+            conditions: list[tuple[str, object, bool, str]] = [
+                ("category", rule.categories, facts.category.startswith(rule.categories), facts.category),
+                ("severity", rule.severities, facts.severity in rule.severities, str(facts.severity)),
+                ("people", rule.people, (facts.people or 0) >= rule.people, str(facts.people or 0)),
+            ]
+            if all(fits for _, asked, fits, _ in conditions if asked):
+                why = tuple((name, found) for name, asked, _, found in conditions if asked)
+                return Triage(rule.key, rule.name, rule.complexity, why)
+        return None
 
     def _fall_back(self, facts: Facts, without: Sequence[str]) -> Proposal | None:
         category = self._county.categories.get(facts.category)
-        units = self._list_units(category.platform) if category else []
+        units = [unit.code for unit in self._county.units.values() if category and unit.platform == category.platform]
         units = [unit for unit in units if unit not in without] or units
         if not units or category is None:
             return None
         name = Name(f"{category.platform}平台", f"The platform {category.platform}")
-        why = (("category", facts.category),)
-        return Proposal(PLATFORM_RULE, name, category.platform, units[0], (), "town", False, why, tuple(units))
+        return self._make(PLATFORM_RULE, name, units[0], (("category", facts.category),), without)
 
-    def _list_units(self, platform: str) -> list[str]:
-        return [unit.code for unit in self._county.units.values() if unit.platform == platform]
+    def _make(
+        self,
+        rule: str,
+        name: Name,
+        unit: str,
+        why: tuple[tuple[str, str], ...],
+        without: Sequence[str],
+        co_units: tuple[str, ...] = (),
+        level: str = "town",
+        automatic: bool = False,
+    ) -> Proposal:
+        platform = self._county.units[unit].platform
+        same = (other.code for other in self._county.units.values() if other.platform == platform)
+        units = (unit, *(other for other in same if other != unit and other not in without))
+        return Proposal(rule, name, platform, unit, co_units, level, automatic, why, units)
+
+
+def list_hand_backs(flow: Flow, steps: Iterable[Step]) -> list[HandBack]:
+    """Return every handing back of a case, in the order of time; of an action without a unit, the one that had it."""
+    found: list[HandBack] = []
+    holder: str | None = None
+    for step, after in trace(flow, steps):
+        action = flow.actions.get(step.action)
+        unit = step.unit or holder
+        if action is not None and action.effect == "hand_back" and unit:
+            found.append(HandBack(unit, step.at_ms, step.key))
+        holder = after.unit
+    return found
 
 
 def read_dispatch(settings: Mapping[str, Any], county: County) -> DispatchRules:
-    """Return a pack's dispatch rules; raises `PackError` naming the row and the field."""
+    """Return a pack's dispatch and triage rules; raises `PackError` naming the row and the field."""
     rules = read_rows(settings, "dispatch_rules", DispatchRule)
     keys = [rule.key for rule in rules]
     for number, rule in enumerate(rules, 1):
         place = f"dispatch_rules[{number}]"
-        if keys.count(rule.key) > 1 or rule.key == PLATFORM_RULE:
-            raise PackError(f"{FILE}: {place}.key: {rule.key!r} is taken")
+        _check_key(rule.key, rule.zh, keys, place)
         check_known([rule.unit], county.units, f"{place}.unit", "unit")
         check_known(rule.co_units, county.units, f"{place}.co_units", "unit")
-        check_known([rule.level], LEVELS, f"{place}.level", "level")
+        if rule.unit in rule.co_units:
+            raise PackError(f"{FILE}: {place}.co_units: {rule.unit!r} leads already")
+        check_known(rule.channels, get_args(Channel), f"{place}.channels", "channel")
         check_beginnings(rule.categories, county.categories, f"{place}.categories")
         check_beginnings(rule.areas, county.areas.index, f"{place}.areas")
         try:
             read_hours(rule.hours)
         except ValueError:
             raise PackError(f"{FILE}: {place}.hours: {rule.hours!r} is no span like 18:00-08:00") from None
-    return DispatchRules(rules, county)
+    triage = read_rows(settings, "triage_rules", TriageRule)
+    for number, each in enumerate(triage, 1):
+        place = f"triage_rules[{number}]"
+        _check_key(each.key, each.zh, [one.key for one in triage], place)
+        check_beginnings(each.categories, county.categories, f"{place}.categories")
+    return DispatchRules(rules, county, triage)
+
+
+def _check_key(key: str, words: str, keys: Sequence[str], place: str) -> None:
+    if not key or keys.count(key) > 1 or key in (PLATFORM_RULE, UNLISTED_RULE):
+        raise PackError(f"{FILE}: {place}.key: {key!r} is {'taken' if key else 'missing'}")
+    if not words:
+        raise PackError(f"{FILE}: {place}.zh is missing: the rule in words")
 
 
 def read_hours(text: str) -> tuple[time, time] | None:
@@ -145,6 +225,8 @@ def read_hours(text: str) -> tuple[time, time] | None:
     if not text:
         return None
     start, end = (time.fromisoformat(part) for part in text.split("-"))
+    if start == end:
+        raise ValueError(f"{text} is no time at all")
     return start, end
 
 
@@ -158,8 +240,10 @@ def _fit(
     rule: DispatchRule, hours: tuple[time, time] | None, facts: Facts, local: time
 ) -> list[tuple[str, str]] | None:
     """Return which conditions decided and what was found; None where one does not fit."""
+    if rule.categories and not facts.category.startswith(rule.categories):
+        return None  # nearly all, so this is asked first
     conditions: list[tuple[str, object, bool, str]] = [
-        ("category", rule.categories, facts.category.startswith(rule.categories), facts.category),
+        ("category", rule.categories, True, facts.category),
         ("area", rule.areas, (facts.cell_code or "").startswith(rule.areas), facts.cell_code or ""),
         ("level", rule.levels, facts.level in rule.levels, facts.level),
         ("severity", rule.severities, facts.severity in rule.severities, str(facts.severity)),

@@ -180,17 +180,24 @@ def score_chief(actor: str, cases: Sequence[CaseFacts], period: Period) -> Score
     )
 
 
-def bundle_scores(links: Mapping[str, Score | None], weights: Mapping[str, float]) -> float | None:
+def score_room(town: str, cases: Sequence[CaseFacts], period: Period) -> Score:
+    """Return the score of a town's command room (指挥室): dispatched in time 50 %, to the right unit 50 %."""
+    sent = _pick(cases, DISPATCHED, period, lambda _: True)
+    right = rate("right_unit", _cases_of(sent), lambda case: case.hand_backs == 0)
+    parts = (
+        _as_part("dispatched_in_time", 50, _rate_passages("dispatched_in_time", sent)),
+        _as_part("right_unit", 50, right),
+    )
+    return Score("room", town, parts)
+
+
+def bundle_scores(links: Mapping[str, float | None], weights: Mapping[str, float]) -> float | None:
     """Return the one score that everybody along a chain of responsibility shares (考核捆绑), 0–100.
 
-    links: the score of each link (cell, village, town, the command room), None where it could not be measured. weights:
+    links: the score of each link (cell, village, command room, town), None where it could not be measured. weights:
     what each weighs; those of links without a score fall away.
     """
-    measured = [
-        (weights.get(link, 0.0), score.value)
-        for link, score in links.items()
-        if score is not None and score.value is not None
-    ]
+    measured = [(weights.get(link, 0.0), value) for link, value in links.items() if value is not None]
     whole = sum(weight for weight, _ in measured)
     return round(sum(weight * value for weight, value in measured) / whole, 2) if whole else None
 

@@ -1,4 +1,4 @@
-"""`python -m dashboard serve | live`: the web process, and the hub alone as a process behind the same origin."""
+"""`python -m dashboard serve | live | accounts | audit`: web process, hub alone, who may log in, who did what."""
 
 import argparse
 import asyncio
@@ -13,11 +13,16 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
+from dashboard import care
 from dashboard.api import make_live_router
 from dashboard.live import Hub
+from dashboard.people import audit_command
+from dashboard.people.commands import add_arguments, run_command
+from dashboard.people.entrance import guard_app
 from geo.builtin import provide_demo
 from geo.county import County, PackError, load_county
 from ingest.settings import SettingError, Settings, read_settings
+from ingest.start import StartError, check_exposure
 from ingest.store import name_database, open_database
 from ingest.supervisor import EXIT_HOPELESS
 
@@ -60,16 +65,26 @@ def main(words: Sequence[str]) -> int:
     commands.add_parser("serve", help="the screens, the web API and the live stream")
     live = commands.add_parser("live", help="the live stream alone: /live, /health and /metrics")
     live.add_argument("--port", type=int, help="instead of WEB_PORT, where the screens are")
+    add_arguments(commands.add_parser("accounts", help="who may log in"))
+    care.add_arguments(commands.add_parser("care", help="the register of those whom care is for"))
+    audit_command.add_arguments(commands.add_parser("audit", help="who did and saw what, and whether that is whole"))
     arguments = parser.parse_args(words)
     try:
         settings = read_settings()
+        if arguments.command == "audit":
+            return audit_command.run_command(arguments, settings)
+        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        if arguments.command == "care":
+            return care.run_command(arguments, settings, county)
+        if arguments.command == "accounts":
+            return run_command(arguments, settings, county)
+        check_exposure(settings)
         if settings.redis_url is None:
             raise SettingError("REDIS_URL is not set; python app.py starts everything, a server included")
-        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
         port = getattr(arguments, "port", None) or settings.web_port
         with socket.create_server((settings.web_host, port)) as listener:
             return serve(settings, county, listener, live_only=arguments.command == "live")
-    except (SettingError, PackError) as reason:
+    except (SettingError, PackError, StartError) as reason:
         print(f"county-brain: {reason}", file=sys.stderr)
     except OSError as reason:
         print(f"county-brain: WEB_PORT on {settings.web_host} cannot be used: {reason.strerror}", file=sys.stderr)
@@ -82,7 +97,7 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
     database_url = name_database(settings)
     hub = Hub(county, settings.redis_url, database_url, settings.partitions)
     engine = open_database(database_url, read_only=True)
-    app = _make_live_app(hub, engine) if live_only else _make_full_app(settings, county, hub, engine)
+    app = _make_live_app(settings, county, hub, engine) if live_only else _make_full_app(settings, county, hub, engine)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -91,6 +106,7 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
         server_header=False,
         timeout_graceful_shutdown=STOP_WITHIN_S,
         ws="none",
+        forwarded_allow_ips=settings.web_proxies,
     )
     server = HubServer(config, hub)
     # uvicorn raises the signal again once it has stopped in order; by then it means nothing any more.
@@ -101,9 +117,10 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
     return EXIT_FAULT if server.failed else 0
 
 
-def _make_live_app(hub: Hub, engine: Engine) -> FastAPI:
+def _make_live_app(settings: Settings, county: County, hub: Hub, engine: Engine) -> FastAPI:
     app = FastAPI(title="County Brain: live", openapi_url=None)
     app.include_router(make_live_router(hub, engine))
+    guard_app(app, settings, county, pages=False)
     return app
 
 

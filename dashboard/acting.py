@@ -6,19 +6,21 @@ the stream, and it is asked again before the answer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Body, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Response
+from fastapi import Request as HttpRequest
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from cases.flow import Flow
 from cases.fold import CaseState, Step, fold, read_step
-from cases.requests import Asker, BadField, NotLegal, Request, check_request, may_undo
+from cases.merging import Entry, MergeFault, check_merge
+from cases.requests import Asker, BadField, NotLegal, Request, check_request, complete_details, may_undo
 from cases.rulebook import Rulebook
 from dashboard.live import Hub, HubAway
 from dashboard.people.viewer import Viewer, get_viewer
@@ -26,7 +28,8 @@ from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused,
 from geo.county import County
 from ingest.case_state import REPORT, UNDO, make_action_key
 from ingest.history import read_case
-from ingest.tables import as_ms
+from ingest.tables import EPOCH, as_ms
+from layers.excerpt import list_units
 from layers.places import feature_id
 from layers.state import LiveState
 
@@ -34,6 +37,15 @@ SEEN_WITHIN_S: Final = 3.0
 LOOK_EVERY_S: Final = 0.03
 MOST_AT_ONCE: Final = 200
 NO_STORE: Final = {"Cache-Control": "no-store"}
+MERGE_FAULTS: Final[Mapping[MergeFault, str]] = {
+    "unknown": "there is no case {into}",
+    "itself": "a case cannot be merged into itself",
+    "from_ended": "the case has ended",
+    "into_merged": "{into} is itself merged into another",
+    "into_ended": "{into} has ended",
+    "flow": "{into} takes another flow",
+    "area": "{into} lies outside your area",
+}
 
 
 class Deed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +89,7 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
     version: int = 0
     state: str = ""
     changed_by: str | None = None
+    changed_role: str | None = None
     changed_action: str | None = None
     changed_at: int | None = None
     field: str | None = None
@@ -107,17 +120,13 @@ class Actor:
         found = await self._find(case_id)
         if found is None or not sees_case(viewer, found):
             return Outcome(case_id=case_id, result="refused", status=404, reason="no such case")
+        key = make_action_key(SOURCE, deed.id or "")
+        if key in found.steps:  # sent again because its answer was lost
+            return _tell(case_id, found, key)
         if deed.expects != found.state.version:
             return _tell_overtaken(case_id, found)
-        asker = Asker(viewer.name, viewer.role, viewer.unit)
-        details = dict(deed.details)
         try:
-            if deed.action == UNDO:
-                details["undoes"] = _check_undo(found, asker)
-            else:
-                request = Request(deed.action, deed.unit, deed.note, details)
-                check_request(found.flow, found.state, request, asker, self._units)
-            id = await self._publish(viewer, case_id, deed, details)
+            id = await self._publish(viewer, case_id, deed, await self._check(viewer, case_id, deed, found))
         except BadField as error:
             return Outcome(case_id=case_id, result="refused", status=422, field=error.name, reason=error.reason)
         except NotLegal as error:
@@ -126,16 +135,38 @@ class Actor:
             return Outcome(case_id=case_id, result="refused", status=422, reason=str(error))
         return await self._wait(case_id, make_action_key(SOURCE, id))
 
+    async def _check(self, viewer: Viewer, case_id: str, deed: Deed, found: Found) -> dict[str, Any]:
+        """Return the details that go with a request; raises `BadField` or `NotLegal`."""
+        asker = Asker(viewer.name, viewer.role, viewer.unit)
+        if deed.action == UNDO:
+            return {"undoes": _check_undo(found, asker)}
+        request = Request(deed.action, deed.unit, deed.note, deed.details)
+        check_request(found.flow, found.state, request, asker, self._units)
+        details = complete_details(request)
+        if "into" in details:
+            await self._check_target(viewer, case_id, found, details["into"])
+        return details
+
+    async def _check_target(self, viewer: Viewer, case_id: str, case: Found, into: str) -> None:
+        """Raise `BadField` unless a case can be merged into another."""
+        target = await self._find(into)
+        found = {case_id: case} | ({into: target} if target and sees_case(viewer, target) else {})
+        fault = check_merge({id: _make_entry(id, one) for id, one in found.items()}, case_id, into, viewer.area)
+        if fault is not None:
+            raise BadField("into", MERGE_FAULTS[fault].format(into=into))
+
     async def _publish(self, viewer: Viewer, case_id: str, deed: Deed, details: dict[str, Any]) -> str:
         data: dict[str, Any] = {
             **details,
             "case_id": case_id,
             "action": deed.action,
             "actor": viewer.name,
+            "role": viewer.role,
             "at": datetime.now(UTC).isoformat(),
             "expects": deed.expects,
         }
-        data |= {name: said for name, said in (("unit", deed.unit), ("note", deed.note)) if said}
+        said = (("unit", deed.unit), ("note", deed.note), ("by_unit", viewer.unit))
+        data |= {name: words for name, words in said if words}
         return await self._publisher.publish("case.acted", data, deed.id or make_event_id())
 
     async def _find(self, case_id: str) -> Found | None:
@@ -159,9 +190,7 @@ class Actor:
         while asyncio.get_running_loop().time() < deadline:
             found = await self._find(case_id)
             if found is not None and key in found.steps:
-                if key in found.state.overtaken:
-                    return _tell_overtaken(case_id, found)
-                return Outcome(case_id=case_id, result="applied", version=found.state.version, state=found.state.state)
+                return _tell(case_id, found, key)
             await asyncio.sleep(LOOK_EVERY_S)
         return Outcome(case_id=case_id, result="pending", status=202)
 
@@ -177,14 +206,14 @@ def make_acting_router(actor: Actor, publisher: Publisher) -> APIRouter:
     router = APIRouter(lifespan=lifespan)
 
     @router.post("/api/cases/{case_id}/actions", response_class=Response, summary="Act on a case")
-    async def act(case_id: str, body: Annotated[bytes, Body(media_type="application/json")]) -> Response:
-        deed = _read_body(body, Deed)
+    async def act(case_id: str, sent: HttpRequest) -> Response:
+        deed = _read_body(await sent.body(), Deed)
         outcome = await _shield(actor.act(get_viewer(), case_id, deed))
         return _answer(outcome, outcome.status)
 
     @router.post("/api/actions", response_class=Response, summary="Act on several cases at once")
-    async def act_on_all(body: Annotated[bytes, Body(media_type="application/json")]) -> Response:
-        bulk = _read_body(body, BulkDeed)
+    async def act_on_all(sent: HttpRequest) -> Response:
+        bulk = _read_body(await sent.body(), BulkDeed)
         viewer = get_viewer()
         same = {"action": bulk.action, "unit": bulk.unit, "note": bulk.note, "details": bulk.details}
         deeds = [(one.case_id, Deed(expects=one.expects, **same)) for one in bulk.cases]
@@ -214,12 +243,20 @@ def sees_case(viewer: Viewer, found: Found) -> bool:
         return False
     if viewer.role != "unit":
         return True
-    return viewer.unit is not None and viewer.unit in list_units(found.state, found.steps.values())
+    return viewer.unit is not None and viewer.unit in list_units(found.steps.values(), found.state)
 
 
-def list_units(state: CaseState, steps: Any) -> set[str]:
-    """Return the units that have or had a case."""
-    return {step.unit for step in steps if step.unit} | {part.unit for part in state.parts}
+def _make_entry(case_id: str, found: Found) -> Entry:
+    """Return what decides whether a case can be merged."""
+    return Entry(
+        case_id=case_id,
+        reported_at=EPOCH,
+        channel="",
+        flow=found.flow.key,
+        cell_code=found.cell_code,
+        ended=not found.state.is_open,
+        merged_into=found.state.merged_into,
+    )
 
 
 def _check_undo(found: Found, asker: Asker) -> str:
@@ -228,6 +265,13 @@ def _check_undo(found: Found, asker: Asker) -> str:
     if last is None or not may_undo(found.flow, found.state, last.action, last.at_ms, asker, now_ms):
         raise NotLegal("there is nothing that you could take back")
     return last.key
+
+
+def _tell(case_id: str, found: Found, key: str) -> Outcome:
+    """Return what became of an action that the case has."""
+    if key in found.state.overtaken:
+        return _tell_overtaken(case_id, found)
+    return Outcome(case_id=case_id, result="applied", version=found.state.version, state=found.state.state)
 
 
 def _tell_overtaken(case_id: str, found: Found) -> Outcome:
@@ -239,6 +283,7 @@ def _tell_overtaken(case_id: str, found: Found) -> Outcome:
         version=found.state.version,
         state=found.state.state,
         changed_by=last.actor if last else None,
+        changed_role=last.details.get("role") if last else None,
         changed_action=last.action if last else None,
         changed_at=last.at_ms // 1000 if last else None,
     )

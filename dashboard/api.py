@@ -12,24 +12,28 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.descriptions import describe_alert, describe_card, describe_case, describe_county, describe_file
-from dashboard.geometry import PARTS, PreparedPart, prepare_geometry
+from cases.rulebook import read_rulebook
+from dashboard.casefile import CaseFiles
+from dashboard.descriptions import describe_alert, describe_card, describe_case, describe_county
+from dashboard.geometry import PARTS, PreparedPart, cut_geometry, name_revision, prepare_geometry
 from dashboard.health import check_health, list_age_metrics, list_metrics
-from dashboard.live import Hub, HubAway
+from dashboard.live import Hub
 from dashboard.nearby import find_neighbours
-from dashboard.queue import Filters, find_cases
+from dashboard.people.forms import name_address
+from dashboard.people.unmasking import Persons
+from dashboard.people.viewer import get_viewer
+from dashboard.queue import Filters, Question, make_order, pick_window
+from dashboard.scope import ask_in_scope, describe_area
 from dashboard.viewers import make_live_response
 from geo.county import County
-from ingest.answers import CaseFile, Reporter
 from ingest.feeds import list_feed_metrics
-from ingest.history import read_case, read_reporters
 from ingest.stream import AsyncStreams, connect_async
 from ingest.tables import as_ms
 from layers import LAYERS
 from layers.contract import Card, View
 from layers.state import LiveState
 
-FOREVER = "public, max-age=31536000, immutable"
+FOREVER = "private, max-age=31536000, immutable"
 MOST_ROWS = 1000
 HEALTH_TIMEOUT_S = 2.0
 
@@ -64,10 +68,10 @@ class Prepared(Generic[T]):
         return await asyncio.shield(self.begin())
 
 
-def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
+def make_router(hub: Hub, county: County, engine: Engine, persons: Persons) -> APIRouter:
     """Return every route but the pages'; its lifespan starts and stops the hub.
 
-    engine: for reading SQL; it stays the caller's.
+    engine: for reading SQL; it stays the caller's. persons: who reported cases, and who looked at them.
     """
     geometry = Prepared(partial(prepare_geometry, county))
     router = make_live_router(hub, engine, geometry)
@@ -75,7 +79,7 @@ def make_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
     _add_geometry(router, county, geometry)
     _add_cards(router, hub)
     _add_alerts(router, hub)
-    _add_cases(router, hub, county, engine)
+    _add_cases(router, hub, county, engine, persons)
     return router
 
 
@@ -117,23 +121,33 @@ def make_live_router(hub: Hub, engine: Engine, ahead: Prepared[Any] | None = Non
 
 
 def _add_county(router: APIRouter, county: County) -> None:
-    described = describe_county(county)
+    described = describe_county(county, read_rulebook(county))
 
     @router.get("/api/county", response_class=JsonResponse, summary="What the county is and what its layers are")
     async def read_county() -> Response:
-        return JsonResponse(described)
+        area = get_viewer().area
+        scope = {"scope": describe_area(county, area), "revision": name_revision(county, area)}
+        return JsonResponse(described | scope)
 
 
 def _add_geometry(router: APIRouter, county: County, geometry: Prepared[dict[str, PreparedPart]]) -> None:
+    cut: dict[str, Prepared[dict[str, PreparedPart]]] = {"": geometry}
+
+    async def find_parts(area: str) -> dict[str, PreparedPart]:
+        if area not in cut:
+            cut[area] = Prepared(partial(cut_geometry, await geometry.get(), county, area))
+        return await cut[area].get()
+
     @router.get(
         "/api/geometry/{revision}/{what}",
         response_class=Response,
         summary="GeoJSON with feature ids, for ever the same for a revision",
     )
     async def read_geometry(request: Request, revision: str, what: str) -> Response:
-        if revision != county.revision:
-            raise HTTPException(404, f"the county's revision is {county.revision}")
-        part = (await geometry.get()).get(what)
+        area = get_viewer().area
+        if revision != (present := name_revision(county, area)):
+            raise HTTPException(404, f"the county's revision is {present}")
+        part = (await find_parts(area)).get(what)
         if part is None:
             raise HTTPException(404, f"no such part; one of {', '.join(PARTS)}")
         return _answer_part(request, part)
@@ -160,7 +174,7 @@ def _add_cards(router: APIRouter, hub: Hub) -> None:
             frame = chosen.compute(state, View(state.as_of, frozenset([feature_id])))
             return chosen.explain(frame, feature_id) if feature_id in frame.ids else None
 
-        card = await _ask(hub, make_card)
+        card = await ask_in_scope(hub, make_card)
         if card is None:
             raise HTTPException(404, f"layer {layer} has no feature {feature_id}")
         return JsonResponse(describe_card(card, lang))
@@ -171,7 +185,7 @@ def _add_cards(router: APIRouter, hub: Hub) -> None:
         lat: Annotated[float, Query(ge=-90, le=90)],
         radius_m: Annotated[float, Query(gt=0, le=20_000)] = 500,
     ) -> Response:
-        return JsonResponse(await _ask(hub, partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
+        return JsonResponse(await ask_in_scope(hub, partial(find_neighbours, lon=lon, lat=lat, radius_m=radius_m)))
 
 
 def _add_alerts(router: APIRouter, hub: Hub) -> None:
@@ -181,7 +195,7 @@ def _add_alerts(router: APIRouter, hub: Hub) -> None:
             alerts = [*live.alert_book.shown.values(), *live.alert_book.elsewhere.values()]
             return [describe_alert(alert, live.places.area_titles, lang) for alert in alerts]
 
-        return JsonResponse({"alerts": await _ask(hub, look)})
+        return JsonResponse({"alerts": await ask_in_scope(hub, look)})
 
     @router.get("/api/alerts/{alert_id}", response_class=JsonResponse, summary="One warning in force, in full")
     async def read_alert(alert_id: int, lang: Lang = "zh") -> Response:
@@ -189,14 +203,14 @@ def _add_alerts(router: APIRouter, hub: Hub) -> None:
             alert = live.alerts.get(alert_id)
             return None if alert is None else describe_alert(alert, live.places.area_titles, lang)
 
-        described = await _ask(hub, look)
+        described = await ask_in_scope(hub, look)
         if described is None:
             raise HTTPException(404, "no such warning is in force")
         return JsonResponse(described)
 
 
-def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> None:
-    limits = {code: row.limit_hours for code, row in county.categories.items() if row.limit_hours}
+def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine, persons: Persons) -> None:
+    files = CaseFiles(hub, county, engine, persons)
 
     @router.get("/api/cases", response_class=JsonResponse, summary="Open cases, the most urgent first")
     async def list_cases(
@@ -219,33 +233,23 @@ def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine) -> N
             states=frozenset(state),
             channels=frozenset(channel),
             text=text,
-            since_ms=0 if since is None else as_ms(since),
+            since_ms=None if since is None else as_ms(since),
         )
 
         def look(live: LiveState) -> dict[str, Any]:
-            page = find_cases(live, filters, limits, live.now_ms, offset + limit)
-            rows = [describe_case(case, limits) for case in page.cases[offset:]]
-            return {"total": page.matching, "open": page.open, "limit": limit, "offset": offset, "cases": rows}
+            order = make_order(live, Question(filters))
+            rows = [describe_case(case) for case in pick_window(live, order, offset, limit)]
+            is_open = int(live.columns["open"].sum())
+            return {"total": len(order.ids), "open": is_open, "limit": limit, "offset": offset, "cases": rows}
 
-        return JsonResponse(await _ask(hub, look))
+        return JsonResponse(await ask_in_scope(hub, look))
 
     @router.get("/api/cases/{case_id}", response_class=JsonResponse, summary="One case with its timeline")
-    async def read_one(case_id: str, lang: Lang = "zh") -> Response:
-        def read() -> tuple[CaseFile | None, list[Reporter]]:
-            file = read_case(engine, case_id)
-            return file, read_reporters(engine, case_id) if file else []
-
+    async def read_one(request: Request, case_id: str, lang: Lang = "zh") -> Response:
         try:
-            file, reporters = await asyncio.to_thread(read)
+            told = await files.tell(get_viewer(), case_id, lang, name_address(request))
         except SQLAlchemyError:
             raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
-        if file is None:
+        if told is None:
             raise HTTPException(404, "no such case has been recorded")
-        return JsonResponse(describe_file(file, reporters, county, lang))
-
-
-async def _ask(hub: Hub, question: Callable[[LiveState], T]) -> T:
-    try:
-        return await hub.ask(question)
-    except HubAway as error:
-        raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
+        return JsonResponse(told)

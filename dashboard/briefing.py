@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, HTTPException
 from sqlalchemy import Engine, func, select
 
+from cases.facts import CaseFacts
 from cases.indicators import (
-    CaseFacts,
     Indicator,
     Period,
     count_closed,
@@ -26,10 +26,17 @@ from cases.indicators import (
     count_reported,
     count_severe_open,
     is_open,
+    measure_first_response,
     rate_closed,
     rate_found_by_ourselves,
+    rate_loop_closed,
     rate_on_time,
+    rate_repeated,
+    rate_solved_at,
 )
+from dashboard.factbook import FactBook
+from dashboard.people.viewer import get_viewer
+from dashboard.scope import find_area
 from dashboard.text import choose_language, text
 from geo.county import County
 from ingest.answers import Case
@@ -39,8 +46,8 @@ from ingest.tables import as_time, cases
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 CHART_DAYS = 14
 MOST_CLASSES = 8
-# How far back a case can still matter: the charts' two weeks, a week of comparison, the longest limit there is.
-REACH = timedelta(days=90)
+# How far back an ended case can still matter: the charts' two weeks, a week of comparison, the longest limit there is.
+REACH = timedelta(days=60)
 MOST_IDS = 20
 
 FIGURES: tuple[tuple[str, Callable[[Sequence[CaseFacts], datetime], Indicator]], ...] = (
@@ -51,7 +58,11 @@ FIGURES: tuple[tuple[str, Callable[[Sequence[CaseFacts], datetime], Indicator]],
     ("overdue", count_overdue),
     ("closed_ratio", lambda known, at: rate_closed(known, Period(at - WEEK, at))),
     ("on_time_ratio", lambda known, at: rate_on_time(known, Period(at - WEEK, at))),
+    ("loop_ratio", lambda known, at: rate_loop_closed(known, Period(at - WEEK, at))),
     ("discovered_ratio", lambda known, at: rate_found_by_ourselves(known, Period(at - WEEK, at))),
+    ("solved_at_village_ratio", lambda known, at: rate_solved_at("village", known, Period(at - WEEK, at))),
+    ("first_response_min", lambda known, at: measure_first_response(known, Period(at - WEEK, at))),
+    ("repeat_ratio", lambda known, at: rate_repeated(known, Period(at - WEEK, at))),
 )
 
 
@@ -122,34 +133,13 @@ def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> d
     return clock()
 
 
-def read_known(engine: Engine, county: County, at: datetime, clock: Callable[[], datetime]) -> list[Case]:
-    """Return the cases as they were known at a moment: what had happened and had been received by then."""
+def read_known(
+    engine: Engine, county: County, at: datetime, clock: Callable[[], datetime], area: str = ""
+) -> list[Case]:
+    """Return an area's cases as they were known at a moment: what had happened and had been received by then."""
     received_by = clock() if county.clock_anchor == "data" else at
-    known = [case for case in cases_as_of(engine, received_by, at - REACH) if case.reported_at <= at]
+    known = [case for case in cases_as_of(engine, received_by, at - REACH, area) if case.reported_at <= at]
     return sorted(known, key=lambda case: (case.reported_at, case.case_id))
-
-
-def state_facts(known: Sequence[Case], limits: Mapping[str, float], at: datetime) -> list[CaseFacts]:
-    """Return what the indicators need of cases as known at a moment; an ending after it has not happened yet."""
-    return [
-        CaseFacts(
-            case_id=case.case_id,
-            category=case.category,
-            severity=case.severity,
-            channel=case.channel,
-            reported_at=case.reported_at,
-            limit=timedelta(hours=limits[case.category]) if case.category in limits else None,
-            ended_at=case.closed_at if case.closed_at is not None and case.closed_at <= at else None,
-            voided=case.closed_at is not None and case.closed_at <= at and case.last_action == "void",
-            cell_code=case.cell_code,
-        )
-        for case in known
-    ]
-
-
-def read_limits(county: County) -> dict[str, float]:
-    """Return the hours to close by class, for the classes that have a limit."""
-    return {row.code: row.limit_hours for row in county.categories.values() if row.limit_hours is not None}
 
 
 def compute_briefing(known: Sequence[CaseFacts], place: Place) -> Briefing:
@@ -178,24 +168,35 @@ def compute_briefing(known: Sequence[CaseFacts], place: Place) -> Briefing:
 
 
 def make_briefing(
-    engine: Engine, county: County, asked: str | None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    engine: Engine,
+    county: County,
+    asked: str | None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    area: str = "",
+    book: FactBook | None = None,
 ) -> Briefing:
-    """Return the briefing of the moment asked for; blocking, so call it in a thread. Raises `ValueError`."""
+    """Return an area's briefing of the moment asked for; blocking, so call it in a thread. Raises `ValueError`.
+
+    area: the code of a town, village or cell; empty is the county. book: one that is kept, which is quicker.
+    """
     as_of = read_moment(asked, county, find_now(engine, county, clock))
-    known = read_known(engine, county, as_of, clock)
+    known = read_known(engine, county, as_of, clock, area)
     origins = tuple(sorted({case.origin for case in known}))
-    facts = state_facts(known, read_limits(county), as_of)
+    received_by = clock() if county.clock_anchor == "data" else as_of
+    facts = (book or FactBook(engine, county)).read(known, as_of, received_by)
     return compute_briefing(facts, Place(as_of, county.time_zone, origins))
 
 
-def make_briefing_router(county: County, engine: Engine) -> APIRouter:
+def make_briefing_router(county: County, engine: Engine, book: FactBook) -> APIRouter:
     """Return the route `/api/briefing?as_of=&lang=`: the briefing's figures with definitions and changes."""
     router = APIRouter(prefix="/api")
 
     @router.get("/briefing")
     async def read_briefing(as_of: str | None = None, lang: str = "zh") -> dict[str, Any]:
         try:
-            briefing = await asyncio.to_thread(make_briefing, engine, county, as_of)
+            briefing = await asyncio.to_thread(
+                make_briefing, engine, county, as_of, area=find_area(get_viewer()), book=book
+            )
         except ValueError as reason:
             raise HTTPException(400, f"as_of: {reason}") from reason
         return describe_briefing(briefing, county, choose_language(lang, "zh"))
@@ -225,13 +226,20 @@ def compare(now: Indicator, before: Indicator) -> float | None:
     return None if now.value is None or before.value is None else round(now.value - before.value, 2)
 
 
+def name_unit(indicator: Indicator) -> str:
+    """Return the catalogue's name of a figure's unit."""
+    if indicator.rule.endswith("_min"):
+        return "unit_minutes"
+    return "unit_cases" if indicator.denominator is None else "unit_percent"
+
+
 def _describe_figure(figure: Figure, lang: str) -> dict[str, Any]:
     now = figure.now
     return {
         "key": figure.key,
         "title": text(lang, f"briefing.indicator_{figure.key}"),
         "definition": text(lang, f"briefing.rule_{figure.key}"),
-        "unit": text(lang, "briefing.unit_cases" if now.denominator is None else "briefing.unit_percent"),
+        "unit": text(lang, f"briefing.{name_unit(now)}"),
         "value": now.value,
         "numerator": now.numerator,
         "denominator": now.denominator,

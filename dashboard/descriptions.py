@@ -1,17 +1,13 @@
 """What the web API says of things: plain dictionaries; times are epoch seconds, persons are masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from cases.flow import Flow
-from cases.fold import fold, read_step
 from cases.rulebook import Rulebook
 from geo.county import LEVELS, County
-from ingest.answers import CaseAction, CaseFile, Reporter
-from ingest.case_state import REPORT
 from ingest.formats.cap_codes import read_identifier
-from ingest.masking import mask_name, mask_phone, mask_text
 from layers import LAYERS
 from layers.alert_book import name_by_identifier
 from layers.contract import Card, Spec, Title
@@ -110,9 +106,8 @@ def describe_alert(alert: Alert, titles: Mapping[str, Title], lang: str) -> dict
     }
 
 
-def describe_case(case: Case, limits: Mapping[str, float]) -> dict[str, Any]:
-    """Return one row of the queue; `due_at` counts every hour of the limit, working or not."""
-    hours = limits.get(case.category)
+def describe_case(case: Case) -> dict[str, Any]:
+    """Return an open case for other programs; `due_at` is null without a limit and while its clock stands still."""
     return {
         "id": case.id,
         "case_id": case.case_id,
@@ -125,39 +120,7 @@ def describe_case(case: Case, limits: Mapping[str, float]) -> dict[str, Any]:
         "lon": case.lon,
         "lat": case.lat,
         "reported_at": case.reported_ms // 1000,
-        "due_at": None if hours is None else case.reported_ms // 1000 + int(hours * 3600),
-    }
-
-
-def describe_file(
-    file: CaseFile, reporters: Sequence[Reporter], county: County, rulebook: Rulebook, lang: str
-) -> dict[str, Any]:
-    """Return all that may be shown of one case: free text and reporter masked, who acted left out."""
-    case = file.case
-    flow = rulebook.flow_of(case.category)
-    state = fold(flow, (read_step(row) for row in file.actions if row.action != REPORT))
-    reporter = reporters[0] if reporters else None
-    return {
-        "case_id": case.case_id,
-        "category": case.category,
-        "severity": case.severity,
-        "state": state.state,
-        "channel": case.channel,
-        "title": mask_text(case.title),
-        "description": mask_text(file.description),
-        "people": case.people,
-        "unit": _name_unit(county, state.unit, lang),
-        "reporter": reporter and {"name": mask_name(reporter.name), "phone": mask_phone(reporter.phone)},
-        "media": len(file.media),
-        "cell": _find_cell(county, case.cell_code),
-        "cell_code": case.cell_code,
-        "lon": case.lon,
-        "lat": case.lat,
-        "reported_at": int(case.reported_at.timestamp()),
-        "received_at": int(case.received_at.timestamp()),
-        "closed_at": None if case.closed_at is None else int(case.closed_at.timestamp()),
-        "origin": case.origin,
-        "actions": [_describe_action(action, county, lang) for action in file.actions],
+        "due_at": None if case.due_ms is None else case.due_ms // 1000,
     }
 
 
@@ -175,15 +138,6 @@ def _describe_flow(flow: Flow) -> dict[str, Any]:
             key: {"zh": action.name.zh, "en": action.name.en, "needs": action.needs, "undoable": action.undoable}
             for key, action in flow.actions.items()
         },
-    }
-
-
-def _describe_action(action: CaseAction, county: County, lang: str) -> dict[str, Any]:
-    return {
-        "action": action.action,
-        "unit": _name_unit(county, action.unit, lang),
-        "at": int(action.at.timestamp()),
-        "note": mask_text(action.note),
     }
 
 
@@ -210,19 +164,6 @@ def _name_window(unit: Title, window: timedelta) -> Title:
     if hours % 24 or hours <= 48:
         return Title(f"{unit.zh} · 近 {hours} 小时", f"{unit.en}, last {hours} h")
     return Title(f"{unit.zh} · 近 {hours // 24} 天", f"{unit.en}, last {hours // 24} d")
-
-
-def _name_unit(county: County, code: str | None, lang: str) -> str | None:
-    unit = county.units.get(code or "")
-    if unit is None:
-        return code
-    return unit.en if lang == "en" else unit.zh
-
-
-def _find_cell(county: County, code: str | None) -> int | None:
-    if code is None or code not in county.cells.index:
-        return None
-    return int(county.cells.index.get_loc(code))
 
 
 def _say(title: Title, lang: str) -> str:

@@ -11,12 +11,27 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
+from cases.rulebook import read_rulebook
 from dashboard import ids
 from dashboard.briefing import make_briefing_router
+from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
-from dashboard.pages import briefing, duty, feeds, wall
+from dashboard.field.routes import make_field_router
+from dashboard.pages import briefing, duty, feeds, handover, performance, wall
 from dashboard.panels.frame import name_county
+from dashboard.people.audit_page import make_audit_router
+from dashboard.people.entrance import guard_app
+from dashboard.people.permissions import PAGES, may
+from dashboard.people.sheets import Sheets
+from dashboard.people.unmasking import make_unmasking_router, open_persons
+from dashboard.people.viewer import get_viewer
+from dashboard.performance import make_performance_router
 from dashboard.places import make_places_router
+from dashboard.publishing import Publisher
+from dashboard.queue_api import make_queue_router
+from dashboard.rounds import make_rounds_router, open_desk
+from dashboard.scope import find_area
+from dashboard.shifts import Shifts, make_shifts_router, open_shifts
 from dashboard.text import choose_language, text
 from geo.county import County
 from ingest.settings import Settings
@@ -24,8 +39,8 @@ from ingest.settings import Settings
 if TYPE_CHECKING:
     from dashboard.live import Hub
 
-SCREENS = ("wall", "duty", "briefing", "feeds")
-LIGHT_SCREENS = ("briefing",)
+SCREENS = ("wall", "duty", "briefing", "performance", "feeds", "handover")
+LIGHT_SCREENS = ("briefing", "performance", "handover")
 
 INDEX = """<!DOCTYPE html>
 <html>
@@ -52,9 +67,9 @@ class QuietServer(FastAPIDashServer):
 
     @staticmethod
     def create_app(name: str = "dashboard", config: dict[str, Any] | None = None) -> FastAPI:
-        """Return the FastAPI application; `/` leads to the wall."""
+        """Return the FastAPI application; `/` leads to the wall, or to the first page that the viewer may open."""
         app = FastAPI(title="County Brain", openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
-        app.add_api_route("/", _redirect_to_wall, include_in_schema=False)
+        app.add_api_route("/", _redirect_to_first_page, include_in_schema=False)
         return app
 
 
@@ -99,12 +114,16 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     )
     dash.county, dash.default_language = county, settings.ui_lang
     dash.layout = html.Div([dcc.Location(id=ids.URL, refresh="callback-nav"), html.Div(id=ids.PAGE)])
-    _register_pages(dash, settings, county, engine)
-    duty.register_callbacks(dash, county, hub)
+    book = FactBook(engine, county)
+    publisher = Publisher(settings)
+    shifts = open_shifts(settings, county, engine, publisher)
+    _register_pages(dash, settings, county, engine, book, shifts)
     # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
     dash._setup_server()  # type: ignore[no-untyped-call]
     app: FastAPI = dash.server
-    _include_routers(app, settings, county, hub, engine)
+    _include_routers(app, settings, county, hub, engine, book, publisher)
+    app.include_router(make_shifts_router(shifts))
+    guard_app(app, settings, county, dash.csp_hashes())
     return app
 
 
@@ -115,32 +134,59 @@ def make_title(screen: str, county: County, lang: str) -> str:
     return text(lang, f"common.title_{screen}", county=name_county(county, lang))
 
 
-def _register_pages(dash: Dash, settings: Settings, county: County, engine: Engine) -> None:
+def _register_pages(
+    dash: Dash, settings: Settings, county: County, engine: Engine, book: FactBook, shifts: Shifts
+) -> None:
     @dash.callback(Output(ids.PAGE, "children"), Input(ids.URL, "pathname"), State(ids.URL, "search"))
     async def show_page(pathname: str | None, search: str | None) -> Component:
         query = {name: values[-1] for name, values in parse_qs((search or "").lstrip("?")).items()}
         lang = choose_language(query.get("lang"), settings.ui_lang)
-        match (pathname or "").strip("/"):
+        page = (pathname or "").strip("/")
+        if page in PAGES and not may(get_viewer(), page):
+            return _lay_forbidden(lang)
+        match page:
             case "wall":
                 return wall.lay_out(county, lang, query.get("scene", "overview"))
             case "duty":
-                return duty.lay_out(county, lang, query)
+                return duty.lay_out(county, lang)
             case "briefing":
-                return await asyncio.to_thread(briefing.lay_out, county, lang, engine, query.get("as_of"))
+                area = find_area(get_viewer())
+                return await asyncio.to_thread(briefing.lay_out, county, lang, engine, query.get("as_of"), area, book)
+            case "performance":
+                area, asked, days = find_area(get_viewer()), query.get("as_of"), query.get("days")
+                return await asyncio.to_thread(performance.lay_out, county, lang, engine, book, asked, days, area)
             case "feeds":
                 return feeds.lay_out(county, lang)
+            case "handover":
+                return await asyncio.to_thread(handover.lay_out, shifts, lang, query)
             case _:
                 return _lay_not_found(lang)
 
 
-def _include_routers(app: FastAPI, settings: Settings, county: County, hub: "Hub", engine: Engine) -> None:
+def _include_routers(
+    app: FastAPI, settings: Settings, county: County, hub: "Hub", engine: Engine, book: FactBook, publisher: Publisher
+) -> None:
     # Imported here: the web API is another module's, and this one is usable (and tested) page by page.
+    from dashboard.acting import Actor, make_acting_router
     from dashboard.api import make_router
+    from dashboard.intake import DeskIntake, make_intake_router
+    from dashboard.similar import make_similar_router
 
-    app.include_router(make_router(hub, county, engine))
+    persons = open_persons(settings, county, engine)
+    app.include_router(make_router(hub, county, engine, persons))
+    app.include_router(make_unmasking_router(persons))
+    app.include_router(make_audit_router(Sheets(county, settings.ui_lang, settings.auth == "on"), persons.audit))
+    app.include_router(make_acting_router(Actor(hub, engine, county, read_rulebook(county), publisher), publisher))
+    app.include_router(make_intake_router(DeskIntake(county, read_rulebook(county), engine, publisher)))
+    app.include_router(make_queue_router(hub, county, engine))
     app.include_router(make_places_router(county))
-    app.include_router(make_briefing_router(county, engine))
+    app.include_router(make_similar_router(hub, county, engine, persons.read))
+    app.include_router(make_field_router(settings, county, engine, publisher))
+    app.include_router(make_briefing_router(county, engine, book))
+    app.include_router(make_performance_router(county, engine, book))
     app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
+    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
+    app.include_router(make_rounds_router(settings, open_desk(settings, county, engine, publisher), sheets))
 
 
 def _lay_not_found(lang: str) -> Component:
@@ -151,9 +197,16 @@ def _lay_not_found(lang: str) -> Component:
     )
 
 
+def _lay_forbidden(lang: str) -> Component:
+    return html.Main(
+        [html.H1(text(lang, "login.forbidden_heading")), html.P(text(lang, "login.forbidden"))], className="not-found"
+    )
+
+
 def _as_locale(lang: str) -> str:
     return "zh-CN" if lang == "zh" else lang
 
 
-async def _redirect_to_wall() -> RedirectResponse:
-    return RedirectResponse("/wall")
+async def _redirect_to_first_page() -> RedirectResponse:
+    viewer = get_viewer()
+    return RedirectResponse(next((f"/{page}" for page in PAGES if may(viewer, page)), "/login"))

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Response
 from sqlalchemy import Engine
 
+from dashboard.scope import need_county
 from dashboard.text import LANGUAGES, load_catalogue
 from geo.county import County
 from ingest.feeds import FeedBoard, FeedFigures, read_board
@@ -59,6 +60,7 @@ def make_feeds_router(county: County, engine: Engine, settings: Settings, redis_
 
     @router.get("/api/feeds", response_class=Response, summary="Every feed of every sender: counters, lag, refusals")
     async def read_feeds() -> Response:
+        need_county()
         told = describe_board(await board.get(), county)
         return Response(msgspec.json.encode(told), media_type="application/json", headers={"Cache-Control": "no-store"})
 

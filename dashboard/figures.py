@@ -40,10 +40,12 @@ class Figures:
             state.hours["waste"],
             lambda standing: float(sum(value >= full_ratio for _, value in standing)),
             BINS_CARRIED_HOURS,
+            among=state.only_assets,
         )
         self._traffic = HourlyFigure(
             state.hours["traffic"],
             lambda standing: mean_share([delay_share(v, free_flow_kmh(state, a)) for a, v in standing]) or 0.0,
+            among=state.only_assets,
         )
         self._headlines: dict[str, float | None] = {}
         self._bins_by_hour: list[float | None] = []
@@ -96,12 +98,12 @@ class Figures:
         state = self._state
         hours = [hour_ms // 1000 for hour_ms in self._hour_starts()]
         by_category = heapq.nlargest(12, (+state.open_by_category).items(), key=lambda row: (row[1], row[0]))
-        towns = range(len(state.places.town_codes))
         return {
             "cases_by_hour": _chart(hours, reported=self._by_hour("reported"), closed=self._by_hour("closed")),
             "cases_by_class": _chart([code for code, _ in by_category], open=[count for _, count in by_category]),
             "cases_by_town": _chart(
-                [state.places.town_codes[town] for town in towns], open=[state.open_by_town[town] for town in towns]
+                [state.places.town_codes[town] for town in state.towns],
+                open=[state.open_by_town[town] for town in state.towns],
             ),
             "traffic_by_hour": _chart(hours, index=self._traffic_by_hour),
             "bins_by_hour": _chart(hours, to_empty=self._bins_by_hour),

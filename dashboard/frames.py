@@ -305,6 +305,9 @@ def _describe_case(case: Case) -> Message:
         "lon": None if case.lon is None else round(case.lon, DECIMALS),
         "lat": None if case.lat is None else round(case.lat, DECIMALS),
         "reported_at": case.reported_ms // 1000,
+        "near_at": None if case.near_ms is None else case.near_ms // 1000,
+        "due_at": None if case.due_ms is None else case.due_ms // 1000,
+        "stopped": case.stopped,
     }
 
 

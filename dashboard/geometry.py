@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -44,6 +44,12 @@ class Feature(msgspec.Struct, tag_field="type", tag="Feature"):
     geometry: Geometry
 
 
+class FeatureCollection(msgspec.Struct, tag_field="type", tag="FeatureCollection"):
+    """A GeoJSON feature collection."""
+
+    features: list[Feature]
+
+
 @dataclass(frozen=True)
 class PreparedPart:
     """One GeoJSON FeatureCollection: gzipped, plain, and its ETag."""
@@ -58,21 +64,48 @@ def prepare_geometry(county: County) -> dict[str, PreparedPart]:
     west, south, east, north = county.bbox
     tolerance = math.hypot(east - west, north - south) / PARTS_OF_EXTENT
     makers: dict[str, Callable[[], list[Feature]]] = {
-        **{part: lambda level=level: _areas(county, level, tolerance) for part, level in LEVELS.items()},  # type: ignore[misc]
-        "roads": lambda: _lines(county.roads, tolerance),
-        "rivers": lambda: _lines(county.rivers, tolerance),
+        **{part: lambda level=level: make_areas(county, level, tolerance) for part, level in LEVELS.items()},  # type: ignore[misc]
+        "roads": lambda: make_lines(county.roads, tolerance),
+        "rivers": lambda: make_lines(county.rivers, tolerance),
         "assets": lambda: _assets(county),
     }
     return {part: _prepare(make()) for part, make in makers.items()}
 
 
+def cut_geometry(parts: Mapping[str, PreparedPart], county: County, area: str) -> dict[str, PreparedPart]:
+    """Return the parts as the viewers of an area get them: its own cells, villages and assets, all else as it is.
+
+    The outlines of the county and its towns, its roads and rivers are on any printed map, and a map needs them.
+    """
+    codes = {
+        "cells": county.cells.index,
+        "villages": county.areas.index[county.areas["level"] == "village"],
+        "assets": county.assets["cell_code"],
+    }
+    own = {
+        part: {place for place, code in enumerate(column) if isinstance(code, str) and code.startswith(area)}
+        for part, column in codes.items()
+    }
+    return {name: _cut(part, own[name]) if name in own else part for name, part in parts.items()}
+
+
+def name_revision(county: County, area: str) -> str:
+    """Return under what name a browser keeps an area's geometry: nobody is shown what was kept for somebody else."""
+    return f"{county.revision}-{area}" if area else county.revision
+
+
+def _cut(part: PreparedPart, own: Container[int]) -> PreparedPart:
+    features = msgspec.json.decode(part.plain, type=FeatureCollection).features
+    return _prepare([feature for feature in features if feature.id in own])
+
+
 def _prepare(features: list[Feature]) -> PreparedPart:
-    plain = msgspec.json.encode({"type": "FeatureCollection", "features": features})
+    plain = msgspec.json.encode(FeatureCollection(features))
     digest = hashlib.sha256(plain).hexdigest()[:16]
     return PreparedPart(gzip.compress(plain, 6, mtime=0), plain, f'"{digest}"')
 
 
-def _areas(county: County, level: str, tolerance: float) -> list[Feature]:
+def make_areas(county: County, level: str, tolerance: float) -> list[Feature]:
     """Return the areas of a level; a cell's id is its position, and neighbours still share their borders."""
     rows = county.cells if level == "cell" else county.areas[county.areas["level"] == level]
     outlines = _simplify_coverage(rows.geometry.to_numpy(), tolerance)
@@ -93,7 +126,8 @@ def _simplify_coverage(outlines: Any, tolerance: float) -> Any:
     return numpy.where(bad, outlines, simple)
 
 
-def _lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[Feature]:
+def make_lines(lines: geopandas.GeoDataFrame | None, tolerance: float) -> list[Feature]:
+    """Return lines, simplified; none where the pack has none."""
     if lines is None:
         return []
     columns = [column for column in ("name", "name_en", "class") if column in lines]

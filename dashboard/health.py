@@ -75,7 +75,7 @@ async def check_health(hub: Hub, streams: AsyncStreams, engine: Engine) -> Healt
         lag_s=hub.tally.lag_s,
         last_message_at=hub.tally.last_message_at,
         viewers=hub.tally.viewers,
-        frame=str(hub.newest),
+        frame=str(hub.newest or ""),
     )
     parts = Parts(redis=ingest.parts.redis, database=ingest.parts.database, feeds=feeds, hub=part)
     well = ingest.status == "ok" and heard
@@ -89,6 +89,7 @@ def list_metrics(hub: Hub) -> Iterator[str]:
     frames, held = hub.ring_size()
     for name, kind, value in (
         ("viewers", "gauge", tally.viewers),
+        ("channels", "gauge", len(hub.channels())),
         ("stream_up", "gauge", int(hub.stream_state == "ok")),
         ("ring_frames", "gauge", frames),
         ("ring_bytes", "gauge", held),

@@ -1,18 +1,16 @@
 """The live hub: one a process, between the streams and every open screen.
 
 It loads the SQL snapshot, follows every partition from the snapshot's watermarks, and at most four times a
-second serialises one frame that all viewers share. State is touched by one thread only, so the event loop is
-free whatever there is to fold or to serialise.
+second serialises one frame a scope that is looked at, which all viewers of that scope share. State is touched by
+one thread only, so the event loop is free whatever there is to fold or to serialise.
 """
 
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -21,7 +19,8 @@ import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.frames import Screen, encode_frame
+from dashboard.channels import Channel, Tally
+from dashboard.geometry import name_revision
 from dashboard.ring import Frame, FrameId, Ring
 from geo.county import County
 from ingest.answers import Snapshot
@@ -31,11 +30,12 @@ from ingest.records import decode_record
 from ingest.store import open_database
 from ingest.stream import START, AsyncStreams, Message, StreamGap, StreamUnavailable, connect_async, order_id
 from ingest.tables import as_ms
+from layers.excerpt import COUNTY, Excerpt, Scope
 from layers.snapshot import find_newest, fold_snapshot
 from layers.state import LiveState
 
 TICK_S = 0.25
-BEAT_S = 5.0
+UNWATCHED_S = 180.0  # after so long a channel that nobody watches or asks is dropped
 BLOCK_MS = 1000
 READ_AT_MOST = 1000  # messages a partition
 PAUSE_S = 1.0  # after something was away
@@ -50,26 +50,8 @@ class HubAway(RuntimeError):  # noqa: N818 - it says what is the case
     """The hub has no state: it is stopping, or SQL was away since it started."""
 
 
-@dataclass
-class Tally:
-    """What the hub has done since it started; for `/health` and `/metrics`."""
-
-    folded: int = 0
-    undecodable: int = 0
-    frames: int = 0
-    frame_bytes: int = 0
-    snapshots: int = 0
-    loads: int = 0
-    gaps: int = 0
-    viewers: int = 0
-    skips: int = 0
-    work_seconds: float = 0.0
-    last_message_at: datetime | None = None
-    lag_s: float | None = None
-
-
 class Hub:
-    """The live state of one county, and the frames that tell it.
+    """The live state of one county, and the channels that tell it, one a scope.
 
     `ready` is set once the state was first loaded; from then on there is always a state, however old.
     """
@@ -88,23 +70,17 @@ class Hub:
         self.ready = asyncio.Event()
         self.stopping = False
         self.stream_state = "away"
-        self.newest = FrameId(secrets.token_hex(4), 0)
         self.redis_url = redis_url
         self._database_url = database_url
         self.partitions = partitions
         self._clock = clock
-        self._ring = Ring() if ring is None else ring
+        self._ring = ring
         self._thread = ThreadPoolExecutor(1, "live-state")
         self._tasks: list[asyncio.Task[None]] = []
-        self._published = asyncio.Event()
-        self._last_frame_s = 0.0
-        self._snapshot: Frame | None = None
-        self._snapshot_work: asyncio.Task[Frame] | None = None
         self._positions: dict[int, str] = {}
         self._reload_wanted = True
         self._loaded_s = float("-inf")
-        self._state: LiveState | None = None
-        self._screen: Screen | None = None
+        self._channels: dict[Scope, Channel] = {}  # changed by the state thread alone
         self._engine: Engine | None = None
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -141,12 +117,13 @@ class Hub:
         """Tell every viewer that the end has come; the server can then stop without waiting for them."""
         self.stopping = True
         self.ready.set()
-        self._wake()
+        for channel in self.channels():
+            channel.wake()
 
     # -- asking -------------------------------------------------------------------------------------------
 
-    async def ask(self, question: Callable[[LiveState], T]) -> T:
-        """Return what a function makes of the state, run where nothing changes meanwhile.
+    async def ask(self, question: Callable[[LiveState], T], scope: Scope = COUNTY) -> T:
+        """Return what a function makes of a scope's state, run where nothing changes meanwhile.
 
         Raises `HubAway` if there is no state soon.
         """
@@ -155,32 +132,45 @@ class Hub:
                 await self.ready.wait()
         except TimeoutError:
             raise HubAway("the live state is not loaded yet") from None
-        return await self._in_state(lambda: question(self._need_state()))
+        return await self._in_state(lambda: question(self._look_up(scope).state))
 
-    def frames_after(self, cursor: FrameId) -> list[Frame] | None:
-        """Return the frames that a viewer has not seen; None if it needs a snapshot."""
-        return self._ring.after(cursor, self.newest)
-
-    async def snapshot(self) -> Frame:
-        """Return the sum of all frames so far; made at most once a frame and shared by all who ask.
+    @contextlib.asynccontextmanager
+    async def watch(self, scope: Scope = COUNTY) -> AsyncIterator[Channel]:
+        """Yield the channel of a scope, kept as long as it is watched.
 
         Waits for the first state; raises `HubAway` when the hub stops.
         """
         await self.ready.wait()
-        if self._snapshot is not None and self._snapshot.id == self.newest:
-            return self._snapshot
-        if self._snapshot_work is None or self._snapshot_work.done():
-            self._snapshot_work = asyncio.create_task(self._make_snapshot())
-        # One viewer that leaves must not take the snapshot from the others.
-        return await asyncio.shield(self._snapshot_work)
+        channel = await self._in_state(partial(self._look_up, scope))
+        channel.viewers += 1
+        try:
+            if channel.viewers == 1 and scope != COUNTY:
+                await self._tell(channel, partial(self._make_frame, channel))  # what came while nobody looked
+            yield channel
+        finally:
+            channel.viewers -= 1
+            channel.used_s = time.monotonic()
 
     async def wait(self) -> None:
-        """Return after the next frame, or when the hub stops."""
-        await self._published.wait()
+        """Return after the county's next frame, or when the hub stops."""
+        await self.ready.wait()
+        if not self.stopping:
+            await self._channels[COUNTY].wait()
+
+    @property
+    def newest(self) -> FrameId | None:
+        """The id of the county's newest frame; None before the first state."""
+        county = self._channels.get(COUNTY)
+        return None if county is None else county.newest
+
+    def channels(self) -> list[Channel]:
+        """Return every channel there is, the county's first."""
+        return list(self._channels.values())
 
     def ring_size(self) -> tuple[int, int]:
-        """Return how many frames the ring holds, and how many bytes."""
-        return len(self._ring), self._ring.bytes_held
+        """Return how many frames the rings hold, and how many bytes."""
+        rings = [channel.ring for channel in self.channels()]
+        return sum(map(len, rings)), sum(ring.bytes_held for ring in rings)
 
     # -- following ----------------------------------------------------------------------------------------
 
@@ -226,7 +216,7 @@ class Hub:
         try:
             await self._load()
         except (SQLAlchemyError, OSError) as error:
-            if self._state is None:
+            if not self.ready.is_set():
                 raise
             log.warning("no fresh snapshot: %s", type(error).__name__)
             self._loaded_s = time.monotonic()
@@ -252,24 +242,17 @@ class Hub:
         self.tally.lag_s = max(0.0, (datetime.now(UTC) - written_at).total_seconds())
 
     async def _load(self) -> None:
-        """Replace the state by a fresh one from SQL, in a new epoch: every viewer gets a snapshot."""
-        state, screen, positions = await asyncio.to_thread(self._read_sql)
-        epoch = FrameId(secrets.token_hex(4), 0)
-
-        def replace() -> None:
-            self._state, self._screen, self.newest = state, screen, epoch
-            screen.delta(self.stream_state)  # the snapshot tells it
-
-        await self._in_state(replace)
+        """Replace the state by a fresh one from SQL, in new epochs: every viewer gets a snapshot."""
+        state, positions = await asyncio.to_thread(self._read_sql)
+        await self._in_state(partial(self._begin, state))
         self._positions = positions
-        self._ring.clear()
-        self._snapshot = None
         self._reload_wanted, self._loaded_s = False, time.monotonic()
         self.tally.loads += 1
-        self._wake()
+        for channel in self.channels():
+            channel.wake()
         self.ready.set()
 
-    def _read_sql(self) -> tuple[LiveState, Screen, dict[int, str]]:
+    def _read_sql(self) -> tuple[LiveState, dict[int, str]]:
         if self._engine is None:
             upgrade_database(self._database_url)
             self._engine = open_database(self._database_url, read_only=True)
@@ -280,7 +263,7 @@ class Hub:
         state.advance(as_ms(self._clock()))
         recorded = {partition: mark.stream_id for partition, mark in snapshot.watermarks.items()}
         positions = {partition: recorded.get(partition, START) for partition in range(self.partitions)}
-        return state, Screen(state, self.county.revision), positions
+        return state, positions
 
     def _read_snapshot(self, engine: Engine, state: LiveState) -> tuple[Snapshot, datetime, datetime]:
         """Return the snapshot and the time it goes back to; that counts from the county's own clock."""
@@ -294,7 +277,7 @@ class Hub:
 
     def _fold(self, messages: Sequence[Message]) -> bool:
         """Fold messages in; return whether the state says that it misses a case."""
-        state = self._need_state()
+        state = self._channels[COUNTY].state
         for message in messages:
             try:
                 record = decode_record(message.record)
@@ -313,46 +296,68 @@ class Hub:
         await self.ready.wait()
         while not self.stopping:
             began_s = time.monotonic()
-            frame = await self._in_state(self._make_frame)
-            # A reload meanwhile began a new epoch: what was told of the old state is of no use any more.
-            if frame is not None and frame.id.epoch == self.newest.epoch:
-                self._publish(frame)
+            county, *others = self.channels()
+            await self._tell(county, self._make_county_frame)
+            for channel in others:
+                if channel.viewers:
+                    await self._tell(channel, partial(self._make_frame, channel))
             await asyncio.sleep(max(0.0, began_s + TICK_S - time.monotonic()))
 
-    def _make_frame(self) -> Frame | None:
-        state, screen = self._need_state(), self._need_screen()
-        state.advance(as_ms(self._clock()))
-        message = screen.delta(self.stream_state)
-        if not message and time.monotonic() - self._last_frame_s < BEAT_S:
-            return None
-        id = FrameId(self.newest.epoch, self.newest.seq + 1)
-        event = "delta" if message else "beat"
-        return encode_frame(id, event, {**screen.stamp(id), "stream": self.stream_state, **message})
+    async def _tell(self, channel: Channel, make: Callable[[], Frame | None]) -> None:
+        async with channel.telling:  # two frames made before either is published would bear one number
+            frame = await self._in_state(make)
+            if frame is not None:
+                channel.publish(frame)
 
-    def _publish(self, frame: Frame) -> None:
-        self._ring.push(frame)
-        self.newest = frame.id
-        self._last_frame_s = time.monotonic()
-        self.tally.frames += 1
-        self.tally.frame_bytes += len(frame.deflated)
-        self._wake()
+    # -- in the state thread ------------------------------------------------------------------------------
 
-    async def _make_snapshot(self) -> Frame:
-        frame = await self._in_state(self._encode_snapshot)
-        if frame.id == self.newest:
-            self._snapshot = frame
-        self.tally.snapshots += 1
-        return frame
+    def _begin(self, state: LiveState) -> None:
+        """Put a fresh state in the place of the old one, and derive every channel anew."""
+        if not self._channels:
+            self._channels[COUNTY] = self._make_channel(state, COUNTY, self._ring)
+            return
+        for scope, channel in self._channels.items():
+            channel.begin(state if scope == COUNTY else Excerpt(self.county, state, scope), self.stream_state)
 
-    def _encode_snapshot(self) -> Frame:
-        screen, id = self._need_screen(), self.newest
-        return encode_frame(id, "snapshot", {**screen.stamp(id), "stream": self.stream_state, **screen.snapshot()})
+    def _make_county_frame(self) -> Frame | None:
+        """Move the clock, let the other channels follow what has changed, and return the county's frame."""
+        county = self._channels[COUNTY]
+        county.state.advance(as_ms(self._clock()))
+        idle_since_s = time.monotonic() - UNWATCHED_S
+        for scope, channel in list(self._channels.items()):
+            if channel is not county and not channel.viewers and channel.used_s < idle_since_s:
+                del self._channels[scope]
+            elif channel is not county:
+                self._catch_up(scope, channel)
+        return county.make_frame(self.stream_state)
 
-    def _wake(self) -> None:
-        woken, self._published = self._published, asyncio.Event()
-        woken.set()
+    def _make_frame(self, channel: Channel) -> Frame | None:
+        channel.state.advance(self._channels[COUNTY].state.clock_ms)
+        return channel.make_frame(self.stream_state)
 
-    # -- inside -------------------------------------------------------------------------------------------
+    def _look_up(self, scope: Scope) -> Channel:
+        """Return a scope's channel as of now, made where there is none."""
+        whole = self._channels[COUNTY].state
+        channel = self._channels.get(scope)
+        if channel is None:
+            channel = self._make_channel(Excerpt(self.county, whole, scope), scope)
+            self._channels[scope] = channel
+        elif scope != COUNTY:
+            self._catch_up(scope, channel)
+        if scope != COUNTY:
+            channel.state.advance(whole.clock_ms)
+        channel.used_s = time.monotonic()
+        return channel
+
+    def _catch_up(self, scope: Scope, channel: Channel) -> None:
+        """Let a channel's excerpt mirror what has changed in the county since the county's last frame."""
+        whole, excerpt = self._channels[COUNTY].state, channel.state
+        if isinstance(excerpt, Excerpt) and not excerpt.follow(whole.changes):
+            channel.begin(Excerpt(self.county, whole, scope), self.stream_state)
+
+    def _make_channel(self, state: LiveState, scope: Scope, ring: Ring | None = None) -> Channel:
+        revision = name_revision(self.county, scope.area)
+        return Channel(state, revision, self.stream_state, self.tally, self._in_state, ring)
 
     async def _in_state(self, work: Callable[[], T]) -> T:
         """Run a piece of work in the one thread that touches the state."""
@@ -366,16 +371,6 @@ class Hub:
             return work()
         finally:
             self.tally.work_seconds += time.thread_time() - began_s
-
-    def _need_state(self) -> LiveState:
-        if self._state is None:
-            raise HubAway("the live state is not loaded yet")
-        return self._state
-
-    def _need_screen(self) -> Screen:
-        if self._screen is None:
-            raise HubAway("the live state is not loaded yet")
-        return self._screen
 
 
 @contextlib.asynccontextmanager

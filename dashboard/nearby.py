@@ -1,25 +1,30 @@
 """What is around a point: assets, workers and open cases, nearest first. Pure: no clock, no I/O."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from layers import LAYERS
+from layers.contract import Title
 from layers.places import KIND_OF_FEED
 from layers.state import LiveState
 from layers.things import Sensed
 from layers.words import measure
 
 METRES_PER_DEGREE = 111_320.0
-MOST_NEIGHBOURS = 200
+MOST_OF_A_KIND = 30  # within 5 km there are hundreds of bins, and still the nearest workers are wanted
 FEED_OF_KIND = {kind: feed for feed, kind in KIND_OF_FEED.items()}
 LAYER_OF_FEED = {layer.spec.feed: layer.spec.key for layer in LAYERS.values() if layer.spec.geometry == "asset"}
 
 
 class Neighbour(msgspec.Struct, omit_defaults=True):
-    """One thing near a point: `kind` is an asset's kind, `worker` or `case`; `at` is epoch seconds."""
+    """One thing near a point: `kind` is an asset's kind, `worker` or `case`; `at` is epoch seconds.
+
+    value: its reading, or a case's state. mark: what is wrong with it (`offline`, `silent`, `full`), if anything.
+    """
 
     kind: str
     id: int
@@ -31,19 +36,23 @@ class Neighbour(msgspec.Struct, omit_defaults=True):
     name_en: str | None = None
     value: dict[str, str] | None = None
     at: int | None = None
+    mark: str | None = None
     category: str | None = None
     severity: int | None = None
     case_id: str | None = None
 
 
 def find_neighbours(state: LiveState, lon: float, lat: float, radius_m: float) -> list[Neighbour]:
-    """Return what lies within a radius of a point (degrees, WGS 84), nearest first."""
-    near: list[Neighbour] = []
-    for neighbour in _everything(state, lat, lon, radius_m):
-        if neighbour.distance_m <= radius_m:
-            near.append(neighbour)
+    """Return what lies within a radius of a point (degrees, WGS 84), nearest first, of each kind not too many."""
+    near = [one for one in _everything(state, lat, lon, radius_m) if one.distance_m <= radius_m]
     near.sort(key=lambda neighbour: (neighbour.distance_m, neighbour.id))
-    return near[:MOST_NEIGHBOURS]
+    seen: Counter[str] = Counter()
+    told = []
+    for neighbour in near:
+        seen[neighbour.kind] += 1
+        if seen[neighbour.kind] <= MOST_OF_A_KIND:
+            told.append(neighbour)
+    return told
 
 
 def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> Iterator[Neighbour]:
@@ -70,17 +79,26 @@ def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> It
                 name_en=asset.name.en,
                 value=None if reading is None else _say_value(reading),
                 at=None if reading is None else reading.observed_ms // 1000,
+                mark=_find_mark(state, feed, asset.id, reading),
                 **where,
             )
     for worker in state.workers.values():
         where = place(worker.lon, worker.lat) if worker.on_duty else None
         if where and not state.is_silent("workers", worker.at_ms):
+            title = _name_worker(state, worker.worker_id)
             yield Neighbour(
-                kind="worker", id=worker.id, layer="staff", name=worker.worker_id, at=worker.at_ms // 1000, **where
+                kind="worker",
+                id=worker.id,
+                layer="staff",
+                name=title.zh,
+                name_en=title.en,
+                at=worker.at_ms // 1000,
+                **where,
             )
     for case in state.cases.values():
         where = place(case.lon, case.lat) if case.is_open else None
         if where:
+            name = state.rulebook.find_state(case.category, case.state.state).name
             yield Neighbour(
                 kind="case",
                 id=case.id,
@@ -88,9 +106,27 @@ def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> It
                 category=case.category,
                 severity=case.severity,
                 case_id=case.case_id,
+                value={"zh": name.zh, "en": name.en},
                 at=case.reported_ms // 1000,
                 **where,
             )
+
+
+def _name_worker(state: LiveState, worker_id: str) -> Title:
+    """Return the roster's name of a worker, which is a number; the id where the roster has none."""
+    position = state.places.asset_of_name.get(worker_id)
+    return Title(worker_id, worker_id) if position is None else state.places.assets[position].name
+
+
+def _find_mark(state: LiveState, feed: str, asset: int, reading: Sensed | None) -> str | None:
+    if feed not in state.feeds:
+        return None  # cameras: nobody tells of them
+    if state.offline_at(feed, asset) is not None:
+        return "offline"
+    if state.is_silent(feed, None if reading is None else reading.observed_ms):
+        return "silent"
+    value = None if reading is None else reading.value
+    return "full" if feed == "waste" and value is not None and value >= state.thresholds.bin_full_ratio else None
 
 
 def _say_value(reading: Sensed) -> dict[str, str] | None:

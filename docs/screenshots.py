@@ -13,6 +13,7 @@ from tests.browser.chromium import ARGUMENTS, PROGRAM
 IMAGES = Path(__file__).with_name("images")
 READY = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
 READY_FEEDS = "() => document.querySelector('[data-slot=rows] tr')"
+READY_REPORT = "() => document.querySelector('[data-slot=map][data-ready]')"
 PICTURES = {
     "wall.zh": ("/wall", 1920, 1080, READY),
     "wall.en": ("/wall?lang=en", 1920, 1080, READY),
@@ -21,6 +22,8 @@ PICTURES = {
     "duty.en": ("/duty?lang=en", 1440, 900, READY),
     "feeds.zh": ("/feeds", 1440, 900, READY_FEEDS),
     "feeds.en": ("/feeds?lang=en", 1440, 900, READY_FEEDS),
+    "report.zh": ("/report?as=resident", 390, 844, READY_REPORT),
+    "report.en": ("/report?as=resident&lang=en", 390, 844, READY_REPORT),
     "briefing.zh": ("/briefing", 1100, 1500, "() => document.querySelector('[data-screen]')"),
     "briefing.en": ("/briefing?lang=en", 1100, 1500, "() => document.querySelector('[data-screen]')"),
 }

@@ -43,7 +43,15 @@ __all__ = [
     "load_county",
 ]
 
-_FILES: Final = ("county.toml", "cases.toml", "areas.geojson", "assets.csv", "roads.geojson", "rivers.geojson", "basemap.pmtiles")
+_FILES: Final = (
+    "county.toml",
+    "cases.toml",
+    "areas.geojson",
+    "assets.csv",
+    "roads.geojson",
+    "rivers.geojson",
+    "basemap.pmtiles",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": ("ingest.replay", "send a file as events"),
     "poll": ("ingest.polling.poller", "ask systems for what is new, and send it as events"),
     "rejected": ("ingest.rejected.command", "look at what was refused, and try it again"),
+    "personal": ("ingest.personal", "the keys of who reported cases: how things are, sealing, a new key"),
     "senders": ("ingest.enrolling", "say who may send, and give them keys"),
     "backup": ("ingest.backups.backup", "write everything into one file, while everything runs"),
     "restore": ("ingest.backups.restore", "put a backup into an empty data folder and database"),

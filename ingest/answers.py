@@ -37,7 +37,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseAction(msgspec.Struct, frozen=True, kw_only=True):
-    """One action of a case, its report included (`report`, without an actor).
+    """One action of a case, its report included (`report`; its actor is one of the county's own, if any).
 
     `id` grows in the order of recording: it ranks actions of the same moment.
     """
@@ -171,11 +171,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 class Reporter(msgspec.Struct, frozen=True):
-    """Who reported a case: personal data."""
+    """Who reported a case: personal data; `unreadable` says why it is sealed and cannot be opened."""
 
-    name: str | None
-    phone: str | None
+    name: str | None = None
+    phone: str | None = None
     email: str | None = None
+    unreadable: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

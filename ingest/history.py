@@ -46,7 +46,8 @@ from ingest.answers import (
 from ingest.case_state import REPORT, Action, fold_case
 from ingest.records import AlertIssued, decode_record
 from ingest.rows.cases import SELECT_ACTIONS
-from ingest.statements import select_by_keys
+from ingest.sealing import Keyring, Unreadable
+from ingest.statements import select_by_keys, select_of_keys
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import (
     HOUR_MS,
@@ -70,6 +71,8 @@ CASE_COLUMNS = [cases.c[name] for name in Case.__struct_fields__]
 STEP_COLUMNS = [
     case_actions.c[name] if name != "order" else case_actions.c.id.label("order") for name in CaseStep.__struct_fields__
 ]
+STEP_FIELDS = ("case_id", "at", "id", "action", "unit", "actor", "source", "event_id", "details", "received_at")
+SELECT_STEPS = select_of_keys(case_actions, STEP_FIELDS, ("case_id",))
 EVERY_CASE = CaseFilter()
 JSON_COLUMNS = frozenset({"attributes", "details", "media"})
 T = TypeVar("T", bound=msgspec.Struct)
@@ -110,6 +113,12 @@ def _load_alerts(connection: Connection, since: datetime) -> list[AlertIssued]:
     return [message for message in messages if isinstance(message, AlertIssued)]
 
 
+def read_alerts(engine: Engine, since: datetime) -> list[AlertIssued]:
+    """Return every message about warnings that may have counted since a moment."""
+    with engine.connect() as connection:
+        return _load_alerts(connection, since)
+
+
 def read_counters(engine: Engine) -> dict[str, int]:
     """Return the recorder's counters: `recorded`, `late_duplicate`, `refused`, `gaps`; 0 before the first."""
     with engine.connect() as connection:
@@ -138,6 +147,22 @@ def list_cases(engine: Engine, where: CaseFilter = EVERY_CASE, limit: int = 100,
         return [_case(row) for row in connection.execute(query)]
 
 
+def list_changed_cases(engine: Engine, changed_from: datetime, reported_from: datetime) -> list[tuple[Case, datetime]]:
+    """Return the cases reported since a moment to which something has come since another, each with when that was."""
+    query = select(*CASE_COLUMNS, cases.c.changed_at)
+    query = query.where(cases.c.changed_at >= as_ms(changed_from), cases.c.reported_at >= as_ms(reported_from))
+    with engine.connect() as connection:
+        return [(_case(row), as_time(row.changed_at)) for row in connection.execute(query)]
+
+
+def list_open_cases(engine: Engine, reported_from: datetime) -> list[tuple[Case, datetime]]:
+    """Return the open cases reported since a moment, each with when the newest of its actions came."""
+    query = select(*CASE_COLUMNS, cases.c.changed_at)
+    query = query.where(cases.c.closed_at.is_(None), cases.c.reported_at >= as_ms(reported_from))
+    with engine.connect() as connection:
+        return [(_case(row), as_time(row.changed_at)) for row in connection.execute(query)]
+
+
 def count_cases(engine: Engine, where: CaseFilter = EVERY_CASE) -> int:
     """Return how many cases a filter lets through."""
     with engine.connect() as connection:
@@ -161,12 +186,43 @@ def read_case(engine: Engine, case_id: str) -> CaseFile | None:
         )
 
 
-def read_reporters(engine: Engine, case_id: str) -> list[Reporter]:
-    """Return who reported a case: personal data. The only place that reads it; the caller checks who asks."""
-    query = select(reporters.c.name, reporters.c.phone, reporters.c.email).where(reporters.c.case_id == case_id)
+def read_steps(engine: Engine, case_ids: Iterable[str]) -> list[CaseStep]:
+    """Return the actions of some cases, as a fold needs them; their reports are not among them."""
+    query = select(*STEP_COLUMNS).where(case_actions.c.case_id.in_(list(case_ids)), case_actions.c.action != REPORT)
     with engine.connect() as connection:
-        rows = connection.execute(query.order_by(reporters.c.event_id))
-        return [Reporter(row.name, row.phone, row.email) for row in rows]
+        return [_make(CaseStep, row._mapping) for row in connection.execute(query)]
+
+
+def read_steps_as_of(engine: Engine, case_ids: Iterable[str], received_by: datetime) -> dict[str, list[CaseStep]]:
+    """Return the actions of cases that had been received by a moment, by case; reports are left out."""
+    steps: dict[str, list[CaseStep]] = {}
+    with engine.connect() as connection:
+        for row in select_by_keys(connection, SELECT_STEPS, [(case_id,) for case_id in sorted(case_ids)]):
+            values = dict(zip(STEP_FIELDS, row, strict=True))
+            if values["action"] != REPORT and values.pop("received_at") <= as_ms(received_by):
+                steps.setdefault(values["case_id"], []).append(_make(CaseStep, values | {"order": values["id"]}))
+    return steps
+
+
+def read_reporters(engine: Engine, case_id: str, keyring: Keyring) -> list[Reporter]:
+    """Return who reported a case: personal data. The only place that reads it; the caller checks who asks.
+
+    One that `keyring` does not open is told as unreadable.
+    """
+    query = select(reporters).where(reporters.c.case_id == case_id).order_by(reporters.c.event_id)
+    with engine.connect() as connection:
+        return [_open_reporter(row._mapping, keyring) for row in connection.execute(query)]
+
+
+def _open_reporter(row: RowMapping, keyring: Keyring) -> Reporter:
+    try:
+        fields = {
+            name: row[name] and keyring.open(row[name], row["source"], row["event_id"], name)
+            for name in ("name", "phone", "email")
+        }
+    except Unreadable as reason:
+        return Reporter(unreadable=str(reason))
+    return Reporter(**fields)
 
 
 def count_open_cases_by_cell(engine: Engine) -> dict[str | None, int]:
@@ -202,10 +258,26 @@ def load_reading_hours(engine: Engine, feed: str, start: datetime, end: datetime
         return [_make(ReadingHour, row._mapping) for row in connection.execute(query)]
 
 
-def cases_as_of(engine: Engine, as_of: datetime, start: datetime) -> list[Case]:
+def ended_cases_near(
+    engine: Engine, box: tuple[float, float, float, float], since: datetime, most: int = 500
+) -> list[Case]:
+    """Return the cases inside a box (west, south, east, north) that have ended since a moment, the latest first."""
+    west, south, east, north = box
+    query = (
+        select(*CASE_COLUMNS)
+        .where(cases.c.lon.between(west, east), cases.c.lat.between(south, north), cases.c.closed_at >= as_ms(since))
+        .order_by(cases.c.closed_at.desc(), cases.c.case_id)
+        .limit(most)
+    )
+    with engine.connect() as connection:
+        return [_case(row) for row in connection.execute(query)]
+
+
+def cases_as_of(engine: Engine, as_of: datetime, start: datetime, area: str = "") -> list[Case]:
     """Return the cases known at `as_of`, as they stood then: those open, and those reported or closed since `start`.
 
-    A case counts from when its kept report was received; an action counts if it was received by then.
+    A case counts from when its kept report was received; an action counts if it was received by then. `area` is the
+    beginning of a cell's code; empty is everywhere, also outside the county.
     """
     moment, since = as_ms(as_of), as_ms(start)
     # One select an index: given all of this in one OR, SQLite reads every case there ever was.
@@ -222,6 +294,8 @@ def cases_as_of(engine: Engine, as_of: datetime, start: datetime) -> list[Case]:
     )
     query = select(*CASE_COLUMNS, cases.c.changed_at)
     query = query.where(cases.c.case_id.in_(candidates), cases.c.received_at <= moment)
+    if area:
+        query = query.where(cases.c.cell_code.startswith(area, autoescape=True))
     with engine.connect() as connection:
         rows = connection.execute(query).all()
         changed = _states_as_of(connection, [row.case_id for row in rows if row.changed_at > moment], moment)

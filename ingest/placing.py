@@ -17,6 +17,8 @@ from ingest.records import (
     CaseReported,
     DeviceSeen,
     Placed,
+    ShiftHandedOver,
+    ShiftTakenOver,
 )
 from ingest.stream import choose_partition, digest_event
 
@@ -75,6 +77,8 @@ def find_partition(record: AnyRecord, partitions: int) -> int:
         return choose_partition(record.alarm_id, partitions)
     if isinstance(record, DeviceSeen):
         return choose_partition(record.asset_id, partitions)
+    if isinstance(record, ShiftHandedOver | ShiftTakenOver):  # who signed first is told by one stream
+        return choose_partition(f"{record.area} {record.date} {record.shift}", partitions)
     return choose_partition(record.id, partitions)
 
 

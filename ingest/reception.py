@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from shapely.geometry.base import BaseGeometry
+
 from geo.assets import list_former_ids
 from geo.county import County
 from geo.profile import Datastream
@@ -49,7 +51,9 @@ class Reception:
     asset_kinds: the kind of each asset by its id.
     datastreams: what SensorThings datastreams observe, by id.
     measure_names: by kind of asset, the attribute by the short name that devices give it.
+    cell_shapes: the outline of each cell, lon and lat in degrees.
     services: the categories as Open311 offers them, with what each asks.
+    secret: goes into identities that are made of personal data, so that nobody finds the data by trying.
     """
 
     county_code: str
@@ -63,6 +67,8 @@ class Reception:
     datastreams: Mapping[str, Datastream] = field(default_factory=dict)
     measure_names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     services: Mapping[str, Service] = field(default_factory=dict)
+    cell_shapes: Mapping[str, BaseGeometry] = field(default_factory=dict)
+    secret: bytes = b""
 
     def settle_time(self, field: str, moment: datetime, received_at: datetime) -> datetime:
         """Return when something was, in UTC: `read_time`, but a moment ahead of now by `CLOCK_TOLERANCE` is now.
@@ -120,6 +126,7 @@ def open_reception(county: County) -> Reception:
         datastreams=county.profile.datastreams,
         measure_names=county.profile.measure_names,
         services=list_services(county),
+        cell_shapes=dict(zip(map(str, county.cells.index), county.cells.geometry, strict=True)),
     )
 
 

@@ -44,7 +44,10 @@ class Placed(Record, kw_only=True, omit_defaults=True, gc=False):
 
 
 class CaseReported(Placed, kw_only=True, omit_defaults=True, gc=False, tag="case.reported"):
-    """Somebody reported a case (an incident or a dispute); `details` holds what only its door or class asks for."""
+    """Somebody reported a case (an incident or a dispute); `details` holds what only its door or class asks for.
+
+    `actor` is the account of one of the county's own who did; the `reporter` is whom to ask.
+    """
 
     case_id: str
     category: str
@@ -55,6 +58,7 @@ class CaseReported(Placed, kw_only=True, omit_defaults=True, gc=False, tag="case
     severity: int = 4
     people: int | None = None
     reporter: Reporter | None = None
+    actor: str | None = None
     media: list[str] = []
     details: dict[str, Any] = {}
 
@@ -203,6 +207,77 @@ class AlertIssued(Record, kw_only=True, omit_defaults=True, gc=False, tag="alert
     infos: list[AlertInfo] = []
 
 
+class ShiftPlanned(Record, kw_only=True, omit_defaults=True, gc=False, tag="shift.planned"):
+    """Somebody (an account's name) is to be on duty in a shift; of one person, shift and area the latest `at` counts.
+
+    `date` is the day on which the shift begins, `area` whose desk it is (empty: the county's). `actor` planned it.
+    """
+
+    date: str
+    shift: str
+    person: str
+    at: datetime
+    area: str = ""
+    title: str | None = None
+    role: str | None = None
+    phone: str | None = None
+    withdrawn: bool = False
+    actor: str | None = None
+
+
+class ShiftHandedOver(Record, kw_only=True, omit_defaults=True, gc=False, tag="shift.handed_over"):
+    """Somebody signed a shift over, with what there was `as_of` a moment; `digest` is of all that (`signatures`).
+
+    Of a shift of an area the first by the order of the stream counts. `since` is when what changed begins to count.
+    """
+
+    date: str
+    shift: str
+    person: str
+    title: str
+    at: datetime
+    since: datetime
+    as_of: datetime
+    figures: dict[str, int]
+    open_case_ids: list[str]
+    cases: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    feeds: list[dict[str, Any]]
+    digest: str
+    area: str = ""
+    notes: str = ""
+    case_notes: dict[str, str] = {}
+
+
+class ShiftTakenOver(Record, kw_only=True, omit_defaults=True, gc=False, tag="shift.taken_over"):
+    """Somebody signed that they took a shift's hand-over, the one with the digest `signed`; the first one counts."""
+
+    date: str
+    shift: str
+    person: str
+    title: str
+    at: datetime
+    signed: str
+    digest: str
+    area: str = ""
+    remark: str = ""
+
+
+class TaskChecked(Placed, kw_only=True, omit_defaults=True, gc=False, tag="task.checked"):
+    """Somebody was on a round of a plan: in the cell `task_cell`, or at one person's (`person`, a code, never a name).
+
+    `lon` and `lat` are where they were; a point in the cell where that is not known (`located` is False).
+    """
+
+    plan: str
+    task_cell: str
+    worker: str
+    at: datetime
+    located: bool = True
+    person: str | None = None
+    note: str | None = None
+
+
 AnyRecord = (
     CaseReported
     | CaseActed
@@ -213,10 +288,16 @@ AnyRecord = (
     | AlarmAcked
     | AlarmCleared
     | AlertIssued
+    | ShiftPlanned
+    | ShiftHandedOver
+    | ShiftTakenOver
+    | TaskChecked
 )
 
 
-FEEDS = frozenset({"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts"})
+FEEDS = frozenset(
+    {"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts", "shifts", "rounds"}
+)
 """Every feed there is without a pack's declaring it."""
 
 URGENT_FEEDS = frozenset({"cases", "alarms", "alerts"})
@@ -237,6 +318,10 @@ _feeds: dict[type, str] = {
     AlarmAcked: "alarms",
     AlarmCleared: "alarms",
     AlertIssued: "alerts",
+    ShiftPlanned: "shifts",
+    ShiftHandedOver: "shifts",
+    ShiftTakenOver: "shifts",
+    TaskChecked: "rounds",
 }
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)

@@ -36,6 +36,7 @@ from ingest.keys import provide_key
 from ingest.open311.routes import create_open311
 from ingest.openapi import describe_api
 from ingest.pipeline import Preparation, as_connector
+from ingest.sealing import provide_keyring
 from ingest.sender_file import locate_senders
 from ingest.senders import Senders
 from ingest.settings import SettingError, Settings
@@ -197,7 +198,7 @@ def _open_desk(settings: Settings) -> Desk:
     database = open_database(name_database(settings), read_only=True)
     return Desk(
         county=county,
-        preparation=Preparation(county, settings.partitions),
+        preparation=Preparation(county, settings.partitions, provide_keyring(settings)),
         streams=AsyncStreams(clients[0], settings.partitions, settings.rejected_kept, settings.rejected_kept_mb),
         watch=watch,
         database=database,

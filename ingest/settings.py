@@ -1,6 +1,8 @@
 """Settings from the environment, each with the default that suits one machine and one command."""
 
+import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,9 +41,16 @@ class Settings:
     ingest_host: str = "127.0.0.1"
     ingest_port: int = 8060
     ingest_key: str | None = None
+    personal_key_file: Path | None = None
     simulator: bool = True
+    steward: str = "1"
+    steward_days: int = 60
     ui_lang: str = "zh"
     auth: str = "demo"
+    session_idle_minutes: int = 30
+    session_hours: int = 12
+    wall_session_days: int = 30
+    web_proxies: str = "127.0.0.1"
     partitions: int = 4
     recorder_name: str | None = None
     rejected_kept: int = 100_000
@@ -67,6 +76,7 @@ class Settings:
     readings_wait_at_disk_mb: int = 256
     stream_kept_s: int = 300
     stream_longest: int = 500_000
+    media_kept_days: int = 400
     kept_days: Mapping[str, int] = field(default_factory=lambda: dict(KEPT_DAYS))
 
     @property
@@ -91,8 +101,15 @@ class Settings:
             "INGEST_HOST": self.ingest_host,
             "INGEST_PORT": self.ingest_port,
             "INGEST_KEY": self.ingest_key,
+            "PERSONAL_KEY_FILE": self.personal_key_file and self.personal_key_file.resolve(),
+            "STEWARD": self.steward,
+            "STEWARD_DAYS": self.steward_days,
             "UI_LANG": self.ui_lang,
             "AUTH": self.auth,
+            "SESSION_IDLE_MINUTES": self.session_idle_minutes,
+            "SESSION_HOURS": self.session_hours,
+            "WALL_SESSION_DAYS": self.wall_session_days,
+            "WEB_PROXIES": self.web_proxies,
             "PARTITIONS": self.partitions,
             "RECORDER_NAME": self.recorder_name,
             "REJECTED_KEPT": self.rejected_kept,
@@ -118,6 +135,7 @@ class Settings:
             "READINGS_WAIT_AT_DISK_MB": self.readings_wait_at_disk_mb,
             "STREAM_KEPT_S": self.stream_kept_s,
             "STREAM_LONGEST": self.stream_longest,
+            "MEDIA_KEPT_DAYS": self.media_kept_days,
             **{_name_kept(table): days for table, days in self.kept_days.items()},
         }
         return {name: str(value) for name, value in values.items() if value is not None}
@@ -126,19 +144,27 @@ class Settings:
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings that the environment gives; raises `SettingError` naming a bad one."""
     county = environ.get("COUNTY")
+    web_host = environ.get("WEB_HOST") or "127.0.0.1"
     return Settings(
         county=Path(county) if county else None,
         data_dir=Path(environ.get("DATA_DIR") or "data"),
         redis_url=environ.get("REDIS_URL") or None,
         database_url=environ.get("DATABASE_URL") or None,
-        web_host=environ.get("WEB_HOST") or "127.0.0.1",
+        web_host=web_host,
         web_port=_read_integer(environ, "WEB_PORT", 8050, highest=65535),
         ingest_host=environ.get("INGEST_HOST") or "127.0.0.1",
         ingest_port=_read_integer(environ, "INGEST_PORT", 8060, highest=65535),
         ingest_key=environ.get("INGEST_KEY") or None,
+        personal_key_file=_read_path(environ, "PERSONAL_KEY_FILE"),
         simulator=_read_choice(environ, "SIMULATOR", "1", ("0", "1")) == "1",
+        steward=_read_choice(environ, "STEWARD", "1", ("0", "1", "all")),
+        steward_days=_read_integer(environ, "STEWARD_DAYS", 60, highest=3660),
         ui_lang=_read_choice(environ, "UI_LANG", "zh", ("zh", "en")),
-        auth=_read_choice(environ, "AUTH", "demo", ("demo", "on")),
+        auth=_read_choice(environ, "AUTH", "demo" if is_loopback(web_host) else "on", ("demo", "on")),
+        session_idle_minutes=_read_integer(environ, "SESSION_IDLE_MINUTES", 30, highest=1440),
+        session_hours=_read_integer(environ, "SESSION_HOURS", 12, highest=168),
+        wall_session_days=_read_integer(environ, "WALL_SESSION_DAYS", 30, highest=3660),
+        web_proxies=environ.get("WEB_PROXIES") or "127.0.0.1",
         partitions=_read_integer(environ, "PARTITIONS", 4, highest=1024),
         recorder_name=environ.get("RECORDER_NAME") or None,
         rejected_kept=_read_integer(environ, "REJECTED_KEPT", 100_000, highest=100_000_000),
@@ -164,11 +190,20 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         readings_wait_at_disk_mb=_read_integer(environ, "READINGS_WAIT_AT_DISK_MB", 256, highest=10**7),
         stream_kept_s=_read_integer(environ, "STREAM_KEPT_S", 300, highest=7 * 86_400),
         stream_longest=_read_integer(environ, "STREAM_LONGEST", 500_000, highest=1_000_000_000),
+        media_kept_days=_read_integer(environ, "MEDIA_KEPT_DAYS", 400, highest=100_000, lowest=0),
         kept_days={
             table: _read_integer(environ, _name_kept(table), days, highest=100_000, lowest=0)
             for table, days in KEPT_DAYS.items()
         },
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches a host's address; a name that nobody knows is not ours."""
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback if ":" not in host else host == "::1"
+    except OSError:
+        return False
 
 
 def _name_kept(table: str) -> str:

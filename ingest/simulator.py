@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from ingest.simulation.air import Air
 from ingest.simulation.bins import Bins
 from ingest.simulation.cases import Cases
 from ingest.simulation.declared import Declared
+from ingest.simulation.rounds import Rounds
 from ingest.simulation.schedule import LIVE, RECENT, THINNED, Cadence, Happening, write_time
 from ingest.simulation.traffic import Traffic
 from ingest.simulation.water import Water
@@ -44,6 +45,9 @@ CASE_DAYS = 8
 HISTORY_DAYS = 90
 """The last week or so comes first, so that the screens fill at once; what is older follows."""
 
+ROUND_DAYS = 35
+"""So that every turn of the plans that a page looks back on is told from its beginning."""
+
 READING_HOURS = 26
 SETTLED_S = 360.0
 """The last minutes before the present are told in full, so that everything near it is fresh."""
@@ -64,6 +68,7 @@ class Simulation:
     """One county with everything in it that sends events; the same seed gives the same events."""
 
     def __init__(self, county: County, seed: int = SEED) -> None:
+        self._county, self._seed = county, seed
         weather = Weather(seed, county.bbox)
         self._traffic = Traffic(county, seed, weather)
         self._bins = Bins(county, seed)
@@ -72,6 +77,7 @@ class Simulation:
         self._workers = Workers(county, seed)
         self._declared = [Declared(county, seed, feed) for feed in county.feeds.values() if feed.declared]
         self._cases = Cases(county, seed, self._traffic)
+        self._rounds = Rounds(county, seed)
 
     def tell(self, start: float, end: float, cadence: Cadence = LIVE, cases: bool = True) -> Iterator[CloudEvent]:
         """Yield the events of [start, end) (epoch seconds) in the order of time.
@@ -84,26 +90,26 @@ class Simulation:
             finish = min(begin + window_s, end)
             happenings = self._tell_readings(begin, finish, cadence)
             if cases:
-                happenings += self._cases.happen(begin, finish)
+                happenings += self._cases.happen(begin, finish) + self._rounds.happen(begin, finish)
             yield from (as_event(happening) for happening in sorted(happenings, key=_when))
             begin = finish
 
     def tell_cases(self, start: float, end: float) -> Iterator[CloudEvent]:
         """Yield what became, before `end`, of the cases open at `start` or reported since, in the order of time."""
-        yield from self.tell_open(start)
+        yield from as_events(self._cases.find_open(start))
         begin = start
         while begin < end:
             finish = min(begin + 3600.0, end)
-            yield from self.tell_cases_of(begin, finish)
+            yield from as_events(self._cases.happen(begin, finish))
             begin = finish
 
-    def tell_cases_of(self, start: float, end: float) -> Iterator[CloudEvent]:
-        """Yield what happened to cases in a span, in the order of time."""
-        yield from (as_event(happening) for happening in sorted(self._cases.happen(start, end), key=_when))
+    def tell_rounds(self, start: float, end: float) -> Iterator[CloudEvent]:
+        """Yield the check-ins of patrols in a span, in the order of time."""
+        yield from (as_event(happening) for happening in sorted(self._rounds.happen(start, end), key=_when))
 
-    def tell_open(self, at: float) -> Iterator[CloudEvent]:
-        """Yield all that had happened, before a moment, to the cases that were then open."""
-        yield from (as_event(happening) for happening in sorted(self._cases.find_open(at), key=_when))
+    def look_back(self) -> Cases:
+        """Return the same cases once more, to be told from another time than the present."""
+        return Cases(self._county, self._seed, self._traffic)
 
     def _tell_readings(self, start: float, end: float, cadence: Cadence) -> list[Happening]:
         domains: tuple[tuple[Domain, int | None], ...] = (
@@ -130,6 +136,11 @@ def simulate(
     A case that was open at `start` goes on, though its report is not among the events.
     """
     return Simulation(county, seed).tell(start.timestamp(), end.timestamp(), cadence)
+
+
+def as_events(happenings: Iterable[Happening]) -> Iterator[CloudEvent]:
+    """Yield happenings as events in the order of time."""
+    return map(as_event, sorted(happenings, key=_when))
 
 
 def as_event(happening: Happening) -> CloudEvent:
@@ -192,6 +203,8 @@ class _Run:
             sent += self.deliver(self.simulation.tell(since, recent, THINNED, cases=False))
             sent += self.deliver(self.simulation.tell(recent, settled, RECENT, cases=False))
             sent += self.deliver(self.simulation.tell(settled, now, cases=False))
+            rounds_since = max(now - ROUND_DAYS * 86_400, 0.0 if fresh else told)
+            sent += self.deliver(self.simulation.tell_rounds(rounds_since, now))
         else:
             sent += self.deliver(self.simulation.tell(told, now))
         self.state.told_until = now
@@ -218,13 +231,14 @@ class _Run:
         state = self.state
         if state.history_told >= state.history_ends:
             return
-        told = {event.id for event in self.simulation.tell_open(state.history_ends)}
+        cases = self.simulation.look_back()
+        told = {happening[1] for happening in cases.find_open(state.history_ends)}
         if state.history_told == state.history_ends - (HISTORY_DAYS - CASE_DAYS) * 86_400:
-            self.deliver(self.simulation.tell_open(state.history_told))
+            self.deliver(as_events(cases.find_open(state.history_told)))
         while state.history_told < state.history_ends:
             finish = min(state.history_told + 3600.0, state.history_ends)
-            hour = self.simulation.tell_cases_of(state.history_told, finish)
-            self.deliver(event for event in hour if event.id not in told)
+            hour = cases.happen(state.history_told, finish)
+            self.deliver(as_events(happening for happening in hour if happening[1] not in told))
             state.history_told = finish
             yield finish
         self.save()

@@ -1,14 +1,13 @@
 """What must be true before anything starts: a data folder that is ours alone, and free ports."""
 
 import fcntl
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.settings import Settings
+from ingest.settings import Settings, is_loopback
 
 
 class StartError(RuntimeError):
@@ -39,14 +38,11 @@ def claim_data_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_exposure(settings: Settings) -> None:
-    """Raise `StartError` where pages without log-in would be open to other machines.
-
-    Log-in is not built yet, so the dashboard serves this machine only; ingest asks for a key everywhere.
-    """
-    if settings.auth == "on":
-        raise StartError("AUTH=on cannot be served: this version has no log-in yet; leave AUTH unset on loopback")
-    if not ipaddress.ip_address(socket.gethostbyname(settings.web_host)).is_loopback:
-        raise StartError(f"WEB_HOST {settings.web_host} is open to other machines, and this version has no log-in yet")
+    """Raise `StartError` where pages without log-in would be open to other machines; ingest always wants a key."""
+    if settings.auth == "demo" and not is_loopback(settings.web_host):
+        raise StartError(
+            f"AUTH=demo has no log-in, and WEB_HOST {settings.web_host} is open to other machines: set AUTH=on"
+        )
 
 
 def check_port(name: str, host: str, port: int) -> None:

@@ -14,11 +14,22 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError
 
 from ingest.arrivals import Arrival
-from ingest.records import AlertIssued, CaseActed, CaseReported, Reading
+from ingest.records import (
+    AlertIssued,
+    CaseActed,
+    CaseReported,
+    Reading,
+    ShiftHandedOver,
+    ShiftPlanned,
+    ShiftTakenOver,
+    TaskChecked,
+)
 from ingest.rows.alerts import write_alerts
 from ingest.rows.cases import write_cases
 from ingest.rows.feeds import write_feeds
 from ingest.rows.readings import write_readings
+from ingest.rows.rounds import write_checks
+from ingest.rows.shifts import write_shifts
 from ingest.rows.states import write_alarms, write_devices, write_workers
 from ingest.settings import SettingError, Settings
 from ingest.statements import execute_rows
@@ -27,6 +38,9 @@ from ingest.tables import as_ms, as_time, watermarks
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
+
+LISTED = (CaseReported, CaseActed, AlertIssued, ShiftPlanned, ShiftHandedOver, ShiftTakenOver, TaskChecked)
+"""What each has a row of its own, so that a repeat is known by its source and id."""
 
 ENSURE_WATERMARK = """INSERT INTO watermarks (partition, stream_id, recorded_at) VALUES (?, '0-0', 0)
     ON CONFLICT (partition) DO NOTHING"""
@@ -136,12 +150,14 @@ def write_batch(
         *write_cases(connection, others),
         *write_readings(connection, readings),
         *write_alerts(connection, others),
+        *write_shifts(connection, others),
+        *write_checks(connection, others),
     ]
     write_workers(connection, others)
     write_devices(connection, others)
     write_alarms(connection, others)
     # Workers, devices and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
-    unlisted = [arrival for arrival in others if not isinstance(arrival.record, CaseReported | CaseActed | AlertIssued)]
+    unlisted = [arrival for arrival in others if not isinstance(arrival.record, LISTED)]
     counted, late = _sort_out(batch, repeated, unlisted, before)
     write_feeds(connection, counted, late, at)
     refused = sum(not before[message.partition].may_repeat(message.stream_id) for message in batch.refused)

@@ -77,6 +77,7 @@ cases = Table(
     # Open cases (null) by cell are one stretch of it, cases closed in a time another.
     Index("ix_cases_closed_at_cell_code", "closed_at", "cell_code"),
     Index("ix_cases_changed_at", "changed_at"),
+    Index("ix_cases_lon_lat", "lon", "lat"),  # what was dealt with at a place before
 )
 
 # Append-only. A report is an action too, so a case is wholly explained by its actions.
@@ -291,4 +292,129 @@ heartbeats = Table(
     Column("part", Text, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("lag_ms", BigInteger, nullable=False),
+)
+
+# Append-only: who is to be on duty; of a person, a shift and an area the row with the latest `at` counts.
+shift_plans = Table(
+    "shift_plans",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("area", Text, nullable=False),  # "" is the county's desk
+    Column("date", Text, nullable=False),  # the county's day on which the shift begins, as 2026-11-22
+    Column("shift", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("title", Text),
+    Column("role", Text),
+    Column("phone", Text),  # sealed
+    Column("withdrawn", Boolean, nullable=False),
+    Column("actor", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("origin", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_shift_plans_date_area", "date", "area"),
+)
+
+# Append-only: every signature under a hand-over as it was taken; of each kind and shift the first counts.
+hand_overs = Table(
+    "hand_overs",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # handed_over or taken_over
+    Column("area", Text, nullable=False),
+    Column("date", Text, nullable=False),
+    Column("shift", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("record", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_hand_overs_area_date_shift", "area", "date", "shift"),
+)
+
+# Append-only: everybody's check-in on a round (a patrol of a cell, a visit to a person).
+task_checks = Table(
+    "task_checks",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("cell_code", Text, nullable=False),  # of the task, which whoever checks in is in or close to
+    Column("person", Text),  # the code of one of care_persons
+    Column("worker", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("lon", Double),  # null: not known
+    Column("lat", Double),
+    Column("note", Text),
+    Column("origin", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_task_checks_at", "at"),
+    Index("ix_task_checks_cell_code_at", "cell_code", "at"),
+)
+
+# Whom care is for. Only `python -m dashboard care` writes it; name, phone and address are sealed.
+care_persons = Table(
+    "care_persons",
+    metadata,
+    Column("person", Text, primary_key=True),  # a code that says nothing of who it is
+    Column("care_group", Text, nullable=False),
+    Column("cell_code", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("phone", Text),
+    Column("address", Text),
+    Column("next_visit", Text),  # the county's day, as 2026-11-22
+    Column("origin", Text, nullable=False),
+)
+
+# People who log in to the screens. Only `dashboard.people` writes these two: see docs/decisions/0011-people.md.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("area", Text, nullable=False),  # "" is the whole county
+    Column("unit", Text),
+    Column("password", Text, nullable=False),  # argon2id, with its salt and costs
+    Column("must_change", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("failures", Integer, nullable=False),  # wrong passwords since the last right one
+    Column("locked_until", BigInteger),
+)
+
+# Who is logged in. The token itself is only in the person's browser.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the token, in hex
+    Column("account", Text, nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger, nullable=False),
+)
+
+# Who did or saw what. Only `dashboard.people.audit` writes it; triggers refuse every change: see docs/privacy.md.
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3, … without a gap
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("deed", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous", Text, nullable=False),  # the hash of the row before; of the first row, random
+    Column("hash", Text, nullable=False),
+    Index("ix_audit_actor_at", "actor", "at"),
+    Index("ix_audit_subject_at", "subject", "at"),
 )

@@ -24,5 +24,8 @@ WATER = ("#8AD4FF", "#5AA9E6", "#2EC27E", "#FFD166", "#FF9F1C", "#FF5A5F")
 # Density of cases: dark blue, violet, orange, pale; the low end is transparent.
 HEAT = ("#1B2A6B00", "#3B2E8C", "#8A3FA0", "#F0803C", "#FFE9C7")
 
+# The light of a clock: green to 80 % of the limit, yellow to all of it, red beyond.
+CLOCK = ("#2EC27E", "#F5C211", "#FF5A5F")
+
 PRESENT = "#2EC27E"
 ABSENT = "#7A8BA6"

@@ -45,12 +45,14 @@ class Places:
 
     area_titles: the own name of every area, by its code.
     asset_of_name: the feature id of an asset by its id, and by those it had before.
+    cell_points: lon and lat of a point inside each cell: where reports are put that are given by their cell alone.
     cell_titles: the name of each cell, with its village and town where the pack names them.
     cell_towns: for each cell the position of its town in `towns`, or None.
     """
 
     area_titles: Mapping[str, Title]
     cell_codes: tuple[str, ...]
+    cell_points: tuple[tuple[float, float], ...]
     cell_of_code: Mapping[str, int]
     cell_titles: tuple[Title, ...]
     cell_responsible: tuple[str | None, ...]
@@ -74,12 +76,14 @@ def index_places(county: County) -> Places:
     towns = tuple(code for code, level in levels.items() if level == "town")
     town_of_code = {code: position for position, code in enumerate(towns)}
     cells = tuple(str(code) for code in county.cells.index)
+    inside = county.cells.geometry.representative_point()
     chains = [_ancestors(code, parents) for code in cells]
     cell_of_code = {code: position for position, code in enumerate(cells)}
     assets = tuple(_read_assets(county, cell_of_code))
     return Places(
         area_titles=names,
         cell_codes=cells,
+        cell_points=tuple(zip(inside.x.tolist(), inside.y.tolist(), strict=True)),
         cell_of_code=cell_of_code,
         cell_titles=tuple(_join_names(code, chain, names, levels) for code, chain in zip(cells, chains, strict=True)),
         cell_responsible=tuple(_text(value) for value in county.cells["responsible"]),

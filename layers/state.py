@@ -12,6 +12,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
+from cases.duplicate_index import DuplicateIndex
+from cases.duplicates import read_rules
 from cases.fold import Step, fold
 from cases.rulebook import read_rulebook
 from geo.county import County
@@ -19,6 +21,8 @@ from ingest.case_state import REOPENING, make_action_key
 from ingest.records import AlertIssued, AnyRecord, CaseActed, CaseReported, DeviceSeen, Reading, WorkerLocated
 from ingest.tables import as_ms, as_time
 from layers.alert_book import AlertBook
+from layers.alike import as_report
+from layers.case_columns import CaseColumns
 from layers.contract import Title
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
@@ -72,11 +76,15 @@ class LiveState:
             self.assets[asset.id] = asset
             self.assets_by_kind.setdefault(asset.kind, []).append(asset.id)
 
+        self._duplicate_rules = read_rules(county.case_settings)
+        self._duplicates: DuplicateIndex | None = None
+        self._columns: CaseColumns | None = None
         self._orphans: dict[str, frozenset[Step]] = {}
         self._forgotten: dict[int, None] = {}
         self._announced: dict[int, tuple[int, float, float]] = {}
         self._heat_ends: list[tuple[int, int]] = []
         self._forget_at: list[tuple[int, int]] = []
+        self._turn_at: list[tuple[int, int]] = []
         self._silent_at: list[tuple[int, str, int]] = []
         self._watched: set[tuple[str, int]] = set()
         self._changes = Changes()
@@ -200,6 +208,7 @@ class LiveState:
         self.clock_ms = now_ms
         self.now_ms = self.newest_ms if self.data_clock and self.newest_ms else now_ms
         self._cool()
+        self._turn()
         self._forget()
         self._fall_silent()
         for alert in self.alert_book.advance(self.now_ms):
@@ -260,6 +269,24 @@ class LiveState:
             return [asset for kind in kinds for asset in self.assets_by_kind.get(kind, ())]
         known = sorted(self.assets.keys() & only)
         return [asset for asset in known if self.assets[asset].kind in kinds]
+
+    @property
+    def duplicates(self) -> DuplicateIndex:
+        """Where to look for cases that tell of the same thing; made when it is first asked for, then kept up."""
+        if self._duplicates is None:
+            self._duplicates = DuplicateIndex(self._duplicate_rules)
+            for case in self.cases.values():
+                self._index(self._duplicates, None, case)
+        return self._duplicates
+
+    @property
+    def columns(self) -> CaseColumns:
+        """The cases as columns, to find and order many of them at once; made when first asked for, then kept up."""
+        if self._columns is None:
+            self._columns = CaseColumns(self.places, self.categories, self.rulebook)
+            for case in self.cases.values():
+                self._columns.put(case)
+        return self._columns
 
     def place_of(self, cell: int | None) -> Title | None:
         """Return the name of a cell's place; None outside the county."""
@@ -339,7 +366,10 @@ class LiveState:
         self.alert_book.put(record)
 
     def _fold_steps(self, case: Case, steps: frozenset[Step]) -> Case:
-        return replace(case, steps=steps, state=fold(self.rulebook.flow_of(case.category), steps))
+        state = fold(self.rulebook.flow_of(case.category), steps)
+        clock = self.rulebook.run_clock(case.category, case.severity, case.reported_ms, state)
+        times = (None, None, False) if clock is None else (clock.near_ms, clock.due_ms, clock.stopped)
+        return replace(case, steps=steps, state=state, near_ms=times[0], due_ms=times[1], stopped=times[2])
 
     def _replace_case(self, old: Case | None, new: Case | None) -> None:
         """Take the old case's counts back and count the new one."""
@@ -357,13 +387,31 @@ class LiveState:
         elif old:
             del self.cases[old.id]
             self.hot.discard(old.id)
+        if self._duplicates is not None:
+            self._index(self._duplicates, old, new)
+        if self._columns is not None:
+            if new:
+                self._columns.put(new)
+            elif old:
+                self._columns.remove(old.id)
+
+    def _index(self, index: DuplicateIndex, old: Case | None, new: Case | None) -> None:
+        """Put a case where its duplicates are looked for, or take it away."""
+        if new and new.state.merged_into is None:  # of merged cases the one that stands for them is compared
+            index.put(as_report(new, self.places))
+        elif old:
+            index.remove(old.case_id)
 
     def _schedule(self, old: Case | None, case: Case) -> None:
-        """Put a case on the heat map if its window is open, and note when it cools and when it may leave."""
+        """Put a case on the heat map if its window is open; note when it cools, its light changes and it may leave."""
         cools_ms = case.reported_ms + self.heat_ms
         if cools_ms > self.now_ms and (old is None or old.reported_ms != case.reported_ms):
             self.hot.add(case.id)
             heapq.heappush(self._heat_ends, (cools_ms, case.id))
+        if case.is_open:
+            for turns_ms in (case.near_ms, case.due_ms):
+                if turns_ms is not None and turns_ms >= self.now_ms:
+                    heapq.heappush(self._turn_at, (turns_ms + 1, case.id))
         if not case.is_open:
             heapq.heappush(self._forget_at, (self._leaves_ms(case), case.id))
 
@@ -417,6 +465,14 @@ class LiveState:
             case = self.cases.get(identity)
             if identity in self.hot and (case is None or case.reported_ms + self.heat_ms <= self.now_ms):
                 self.hot.discard(identity)
+                self._changes.add("cases", identity)
+
+    def _turn(self) -> None:
+        """Name the cases whose clocks have become yellow or red: nothing else has told the screens."""
+        while self._turn_at and self._turn_at[0][0] <= self.now_ms:
+            turned_ms, identity = heapq.heappop(self._turn_at)
+            case = self.cases.get(identity)
+            if case and case.is_open and turned_ms - 1 in (case.near_ms, case.due_ms):
                 self._changes.add("cases", identity)
 
     def _forget(self) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cases.clocks import Colour
 from cases.fold import CaseState, Step
 from geo.outlines import Polygons
 from ingest.silence import FeedState, judge_silence
@@ -22,7 +23,9 @@ NEW = CaseState()  # of a case that nobody has acted on
 class Case:
     """One case as the screens know it: no description, no person; a title is never for a wall.
 
-    `kept_by` orders the reports of one case: the one received first counts.
+    `kept_by` orders the reports of one case: the one received first counts. Its clock, as far as screens need it
+    (`cases.clocks` has the rest): near_ms, due_ms: the first moments at which 80 % and all of its limit are used, None
+    without a limit and while nobody knows because it is `stopped`.
     """
 
     id: int
@@ -40,6 +43,20 @@ class Case:
     people: int | None = None
     steps: frozenset[Step] = frozenset()
     state: CaseState = NEW
+    near_ms: int | None = None
+    due_ms: int | None = None
+    stopped: bool = False
+
+    def clock_colour(self, now_ms: int) -> Colour | None:
+        """Return the light of its clock at a moment, after its end the one at which it ended; None without a limit."""
+        if self.stopped:
+            return "stopped"
+        if self.due_ms is None or self.near_ms is None:
+            return None
+        at_ms = now_ms if self.state.ended_ms is None else min(now_ms, self.state.ended_ms)
+        if at_ms <= self.near_ms:
+            return "green"
+        return "yellow" if at_ms <= self.due_ms else "red"
 
     @property
     def reported_at(self) -> datetime:

@@ -56,6 +56,7 @@ class Appliance:
             "INGEST_PORT": str(self.ingest_port),
             "INGEST_KEY": KEY,
             "SIMULATOR": "0",
+            "STEWARD": "0",
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -79,14 +80,14 @@ class Appliance:
         return self.process.wait(60)
 
     def parts(self) -> dict[str, psutil.Process]:
-        """The child processes by part: redis, ingest (serve), record, mqtt, simulate, dashboard."""
+        """The child processes by part: redis, ingest (serve), record, mqtt, simulate, steward, dashboard."""
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
             if child.status() == psutil.STATUS_ZOMBIE:
                 continue
             words = child.cmdline()
-            name = next((word for word in ("serve", "record", "mqtt", "simulate") if word in words), "redis")
+            name = next((word for word in ("serve", "record", "mqtt", "simulate", "steward") if word in words), "redis")
             found["dashboard" if "dashboard" in words else name] = child
         return found
 

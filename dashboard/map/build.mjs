@@ -5,6 +5,8 @@
 //   maplibre-gl-worker.js       MapLibre's worker; it must be a file of our own origin, a blob: would need a looser CSP
 //   version.txt                 a hash of the entry; assets/loader.js asks for it before anything else
 //   fonts/                      Noto Sans SC; a browser fetches only the unicode ranges that a page shows
+//   field/                      the pages for phones, which load nothing of the above (dashboard/field/pages.py serves them):
+//                               report.js, status.js, their chunks, small-map.css, MapLibre's worker, and worker.js, the service worker
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -34,6 +36,24 @@ const options = {
   logLevel: "warning",
 };
 
+const fieldOptions = {
+  ...options,
+  entryPoints: {
+    report: path.join(here, "field/report.ts"),
+    status: path.join(here, "field/status.ts"),
+    "small-map": createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl.css"),
+  },
+  outdir: path.join(staging, "field"),
+};
+
+// A service worker is one classic script.
+const serviceWorkerOptions = {
+  ...fieldOptions,
+  entryPoints: { worker: path.join(here, "field/worker.ts") },
+  splitting: false,
+  format: "iife",
+};
+
 async function copyWorker(folder) {
   const worker = createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl-worker.mjs");
   await copyFile(worker, path.join(folder, "maplibre-gl-worker.js"));
@@ -48,8 +68,9 @@ async function writeVersion(folder) {
 async function build() {
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
-  await esbuild.build(options);
+  await Promise.all([options, fieldOptions, serviceWorkerOptions].map((each) => esbuild.build(each)));
   await copyWorker(staging);
+  await copyWorker(path.join(staging, "field"));
   await writeVersion(staging);
   await rm(outdir, { recursive: true, force: true });
   await rename(staging, outdir);

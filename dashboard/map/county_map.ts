@@ -6,6 +6,7 @@ import { HeatBins } from "./heat.ts";
 import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
+import { Pulses } from "./pulses.ts";
 import {
   chooseDrawing,
   EXERCISE,
@@ -29,6 +30,8 @@ export interface Pick {
   id: number;
   lon: number;
   lat: number;
+  /** A cell's code. */
+  code?: string;
 }
 
 export type PickListener = (pick: Pick | null) => void;
@@ -120,6 +123,9 @@ class DrawnCounty implements CountyMap {
   private heat: HeatBins;
   private markers: SevereMarkers;
   private markersSettled = false;
+  private halosSettled = false;
+  private overdue = new Set<number>();
+  private pulses: Pulses;
   private assetPlaces = new Map<number, LonLat>();
   private painted = new Map<string, Map<number, number | null>>();
   private marked = new Map<number, string>();
@@ -149,7 +155,7 @@ class DrawnCounty implements CountyMap {
     this.maplibre = new maplibre.Map({
       container: this.container,
       style: { version: 8, sources: {}, layers: [] },
-      bounds: options.county.bbox,
+      bounds: seenBox(options.county),
       fitBoundsOptions: { padding: this.padding },
       attributionControl: false,
       dragRotate: false,
@@ -164,6 +170,7 @@ class DrawnCounty implements CountyMap {
     this.maplibre.keyboard.disableRotation();
     if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 160 }), "bottom-right");
     this.look = this.makeLook();
+    this.pulses = new Pulses(this.maplibre);
     this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
       this.pick({ layer: "open_cases", id, lon, lat }),
     );
@@ -196,7 +203,7 @@ class DrawnCounty implements CountyMap {
 
   home(): void {
     this.movedByHand = false;
-    this.maplibre.fitBounds(this.county.bbox, { padding: this.padding, duration: 300 });
+    this.maplibre.fitBounds(seenBox(this.county), { padding: this.padding, duration: 300 });
   }
 
   setPadding(padding: number | maplibre.PaddingOptions): void {
@@ -269,7 +276,7 @@ class DrawnCounty implements CountyMap {
 
   private makeLook(): Look {
     const { county, lang } = this.options;
-    const fit = this.maplibre.cameraForBounds(county.bbox, { padding: this.padding });
+    const fit = this.maplibre.cameraForBounds(seenBox(county), { padding: this.padding });
     return {
       county,
       lang,
@@ -284,7 +291,7 @@ class DrawnCounty implements CountyMap {
 
   /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
   private refit(): void {
-    if (!this.movedByHand) this.maplibre.fitBounds(this.county.bbox, { padding: this.padding, duration: 0 });
+    if (!this.movedByHand) this.maplibre.fitBounds(seenBox(this.county), { padding: this.padding, duration: 0 });
     const old = makeLayers(this.look);
     this.look = this.makeLook();
     if (this.ready) makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
@@ -360,9 +367,24 @@ class DrawnCounty implements CountyMap {
         this.drawMarkers(changed);
         this.drawPoints(spec, changed);
         break;
+      case "halos":
+        this.drawHalos(spec, changed);
+        this.drawPoints(spec, changed);
+        break;
       case "points":
         this.drawPoints(spec, changed);
     }
+  }
+
+  /** Lets the cases pulse that have just become overdue: not those that were so when the map was opened. */
+  private drawHalos(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    const last = (spec.legend?.length ?? 0) - 1;
+    const late = changed.filter(([, feature]) => feature && classOf(spec, feature.value, 0) === last).map(([id]) => id);
+    const fresh = late.filter((id) => !this.overdue.has(id));
+    for (const [id] of changed) this.overdue.delete(id);
+    for (const id of late) this.overdue.add(id);
+    if (this.halosSettled) this.pulses.start(sourceOf(spec), fresh);
+    this.halosSettled = true;
   }
 
   private paint(spec: LayerSpec, id: number, value: number | null): void {
@@ -490,7 +512,7 @@ class DrawnCounty implements CountyMap {
     if (!hit) return null;
     const { layer } = order.find(({ mapLayer }) => mapLayer === hit.layer.id)!;
     const place = hit.geometry.type === "Point" ? this.locate(layer, Number(hit.id)) : null;
-    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat };
+    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: hit.properties["code"] as string | undefined };
   }
 
   private find(layer: string, id: number): GeoJSON.Feature | null {
@@ -511,6 +533,11 @@ class DrawnCounty implements CountyMap {
 function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
   const wanted = new Set(layers.map((layer) => (typeof layer === "string" ? layer : layer.key)));
   return county.layers.filter(({ key }) => wanted.has(key));
+}
+
+/** The box that the viewer's area lies in: the county's, unless theirs is a part of it. */
+function seenBox(county: CountyInfo): CountyInfo["bbox"] {
+  return county.scope?.bbox ?? county.bbox;
 }
 
 /** The county pack has changed: ids mean other features now. Reloads at most once for each revision. */

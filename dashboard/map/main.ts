@@ -26,6 +26,7 @@ const screens: Record<string, () => Promise<Screen>> = {
   duty: () => import("./screens/duty.ts"),
   feeds: () => import("./screens/feeds.ts"),
   briefing: () => import("./screens/briefing.ts"),
+  handover: () => import("./screens/handover.ts"),
   map: () => import("./bare.ts"),
 };
 

@@ -10,7 +10,7 @@ import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
 /** How a layer of the live feed is drawn. */
-export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "points";
+export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "halos" | "points";
 
 /** Everything the style depends on. `fitZoom` is the zoom at which the county fills the map; `scale` is 1 on a
  *  screen 1080 px high, so that lines and dots keep their share of any wall. */
@@ -32,7 +32,7 @@ const FEW_CELLS = 400;
 const DISTRUSTED = new Set(["fault", "silent", "offline"]);
 
 /** A warning is picked by its line: what lies inside it must stay within reach. */
-const UNPICKED = ["-hatch", "-tint", "-drill", "-edge", "-words"];
+const UNPICKED = ["-halo", "-hatch", "-tint", "-drill", "-edge", "-words"];
 /** What every part of an exercise's area says. */
 export const EXERCISE: Record<Lang, string> = { zh: "演练", en: "EXERCISE" };
 /** How strongly a warning tints its area: enough to be seen, too little to change the colour of a cell's class. */
@@ -46,12 +46,13 @@ const DEFAULT_HEAT: LegendClass[] = [0, 0.5, 2, 5, 10].map((lowest, i) => ({
   en: String(lowest),
 }));
 
-/** Returns how a layer is drawn: by its geometry, its key telling the two special kinds of points. */
+/** Returns how a layer is drawn: by its geometry, its key telling the special kinds of points. */
 export function chooseDrawing(spec: LayerSpec): Drawing {
   if (spec.geometry === "cell") return "cells";
   if (spec.geometry === "asset") return "assets";
   if (spec.geometry === "area") return "areas";
   if (spec.key.endsWith("heatmap")) return "heat";
+  if (spec.key === "case_clocks") return "halos";
   return spec.key === "open_cases" ? "severities" : "points";
 }
 
@@ -94,6 +95,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
     assets: ["dots", "marks"],
     heat: ["heat"],
     severities: ["dots"],
+    halos: ["halo"],
     points: ["dots"],
   };
   return suffixes[chooseDrawing(spec)].map((suffix) => `${spec.key}-${suffix}`);
@@ -149,6 +151,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
     // Above the names, so that these give way.
     ...drawn("areas").map((spec) => drawDrillWords(look, spec)),
     ...drawn("points").map((spec) => drawPoints(look, spec)),
+    ...drawn("halos").map((spec) => drawHalos(look, spec)),
     ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
     ...drawSelection(look),
   ];
@@ -433,6 +436,25 @@ function drawCases(look: Look, spec: LayerSpec): LayerSpecification {
       "circle-radius": grow(look, 3, 8),
       "circle-stroke-color": look.tokens.ground,
       "circle-stroke-width": grow(look, 0.8, 1.5),
+    },
+  };
+}
+
+/** Rings around cases that are late; `pulse` (0 to 1, a feature state) is how far one is through its only pulse. */
+function drawHalos(look: Look, spec: LayerSpec): LayerSpecification {
+  const pulse: ExpressionSpecification = ["number", ["feature-state", "pulse"], 1];
+  const radius = (least: number): ExpressionSpecification => ["+", least * look.scale, ["*", 10 * look.scale, ["-", 1, pulse]]];
+  return {
+    id: `${spec.key}-halo`,
+    type: "circle",
+    source: sourceOf(spec),
+    layout: { visibility: visibility(spec), "circle-sort-key": ["get", "value"] },
+    paint: {
+      "circle-color": "rgba(0,0,0,0)",
+      "circle-radius": ["interpolate", ["linear"], ["zoom"], look.fitZoom, radius(5.5), look.fitZoom + 5, radius(13)],
+      "circle-stroke-color": classColour(spec, ["get", "class"], look.tokens.mid),
+      "circle-stroke-width": ["match", ["get", "value"], 2, 2.2 * look.scale, 1.4 * look.scale],
+      "circle-stroke-opacity": ["match", ["get", "value"], 2, 0.95, 0.7],
     },
   };
 }

@@ -41,6 +41,10 @@ export interface Case {
   lon: number | null;
   lat: number | null;
   reported_at: number;
+  /** When 80 % and all of its limit are used; null without a limit and while its clock stands still. */
+  near_at?: number | null;
+  due_at?: number | null;
+  stopped?: boolean;
 }
 
 /** A warning in force; its outline comes once, with it. `ends_at` is null where the issuer gave no end. */
@@ -139,6 +143,8 @@ export interface CountyInfo {
   name: Words;
   code: string;
   bbox: [number, number, number, number];
+  /** The viewer's area; `code` is empty for the whole county. */
+  scope?: { code: string; name: Words; bbox: [number, number, number, number] };
   revision: string;
   time_zone?: string;
   layers: LayerSpec[];

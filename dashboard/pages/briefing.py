@@ -8,23 +8,26 @@ from dash.development.base_component import Component
 from sqlalchemy import Engine
 
 from cases.indicators import Indicator
-from dashboard.briefing import MOST_IDS, Briefing, Figure, compare, make_briefing
+from dashboard.briefing import MOST_IDS, Briefing, Figure, compare, make_briefing, name_unit
 from dashboard.charts import PRINT_CONFIG, draw_days, draw_ranking, round_scale
-from dashboard.panels.frame import lay_navigation, lay_root, mark, name_county, slot
+from dashboard.factbook import FactBook
+from dashboard.panels.frame import lay_navigation, lay_root, mark, name_county, name_place, slot
 from dashboard.text import text
 from geo.county import County
 
 
-def lay_out(county: County, lang: str, engine: Engine, asked: str | None) -> Component:
-    """Return the page as of the moment asked for; reads SQL, so call it in a thread.
+def lay_out(
+    county: County, lang: str, engine: Engine, asked: str | None, area: str = "", book: FactBook | None = None
+) -> Component:
+    """Return the page as of the moment asked for, of an area (empty: the county); reads SQL, so call it in a thread.
 
     A text that is no moment is said on the page, which then shows the present.
     """
     wrong = None
     try:
-        briefing = make_briefing(engine, county, asked)
+        briefing = make_briefing(engine, county, asked, area=area, book=book)
     except ValueError:
-        wrong, briefing = asked, make_briefing(engine, county, None)
+        wrong, briefing = asked, make_briefing(engine, county, None, area=area, book=book)
     local = briefing.as_of.astimezone(county.time_zone)
     body = [_lay_empty(lang)] if briefing.empty else _lay_body(briefing, county, lang)
     children = [
@@ -45,7 +48,7 @@ def _lay_head(county: County, lang: str, briefing: Briefing, local: datetime) ->
     ]
     return html.Header(
         [
-            html.Div([html.H1(name_county(county, lang)), html.Span(text(lang, "briefing.heading"))], className="name"),
+            html.Div([html.H1(name_place(county, lang)), html.Span(text(lang, "briefing.heading"))], className="name"),
             html.Div(badges, className="badges"),
             html.Div(
                 [f"{text(lang, 'briefing.as_of')} ", html.Time(_say_moment(local), dateTime=local.isoformat())],
@@ -162,7 +165,7 @@ def say_value(indicator: Indicator, lang: str) -> str:
     if indicator.value is None:
         return "–"
     if indicator.denominator is None:
-        return f"{indicator.value:,.0f} {text(lang, 'briefing.unit_cases')}"
+        return f"{indicator.value:,.0f} {text(lang, f'briefing.{name_unit(indicator)}')}"
     return f"{indicator.value:.2f} %"
 
 

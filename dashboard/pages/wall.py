@@ -17,7 +17,7 @@ MORE_FIGURES = ("closed_today", "aqi", "workers_on_duty")
 # A scene is a choice of layers; every layer can be switched on and off by hand in every scene. Warnings are in all.
 SCENES: dict[str, tuple[str, ...]] = {
     "overview": ("grid", "case_heatmap", "smart_bins", "traffic", "alerts"),
-    "cases": ("case_heatmap", "open_cases", "alerts"),
+    "cases": ("case_heatmap", "open_cases", "case_clocks", "alerts"),
     "waste": ("smart_bins", "alerts"),
     "traffic": ("traffic", "alerts"),
     "environment": ("air", "water", "alerts"),

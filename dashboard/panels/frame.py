@@ -6,9 +6,15 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard.panels.viewer_menu import lay_viewer
+from dashboard.people.permissions import may
+from dashboard.people.viewer import find_viewer
+from dashboard.scope import describe_area
 from dashboard.text import pick_section, text
 from geo.county import County
 
+PAGES = ("wall", "duty", "briefing", "feeds", "handover")
+UNLINKED = frozenset({("wall", "handover")})  # a wall has no room to spare
 SHARED_SECTIONS = (
     "common",
     "case_action",
@@ -23,6 +29,9 @@ SHARED_SECTIONS = (
     "cap_word",
 )
 
+SECTIONS_OF = {"duty": ("drawer",)}
+"""What a screen says beside its own section and the shared ones."""
+
 
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
     """Return the root of a screen.
@@ -30,7 +39,7 @@ def lay_root(screen: str, lang: str, children: list[Component], **data: object) 
     `assets/loader.js` starts the TypeScript of the same name on it, which finds its language and texts in the
     root's attributes; `data` adds attributes (`scene="waste"` becomes `data-scene`).
     """
-    texts = json.dumps(pick_section(lang, screen, *SHARED_SECTIONS), ensure_ascii=False)
+    texts = json.dumps(pick_section(lang, screen, *SECTIONS_OF.get(screen, ()), *SHARED_SECTIONS), ensure_ascii=False)
     attributes = mark(data_screen=screen, data_lang=lang, data_texts=texts)
     attributes |= mark(**{f"data_{name}": value for name, value in data.items()})
     return html.Div(children, className=f"screen {screen}", **attributes)
@@ -52,6 +61,13 @@ def name_county(county: County, lang: str) -> str:
     return county.name.en if lang == "en" else county.name.zh
 
 
+def name_place(county: County, lang: str) -> str:
+    """Return the name of what a screen shows: the viewer's area, else the county."""
+    viewer = find_viewer()
+    name: str = describe_area(county, viewer.area if viewer else "")["name"][lang]
+    return name
+
+
 def lay_header(screen: str, county: County, lang: str, heading: str | None = None) -> Component:
     """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
     fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
@@ -59,7 +75,7 @@ def lay_header(screen: str, county: County, lang: str, heading: str | None = Non
         [
             html.Div(
                 [
-                    html.H1(name_county(county, lang)),
+                    html.H1(name_place(county, lang)),
                     html.Span(heading or text(lang, f"{screen}.heading"), className="heading"),
                 ],
                 className="name",
@@ -67,6 +83,7 @@ def lay_header(screen: str, county: County, lang: str, heading: str | None = Non
             html.Div([*fictional, slot("origin", "Span", "badge origin", hidden=True)], className="badges"),
             slot("feeds", "Div", "feeds"),
             html.Div([slot("as-of", "Span", "as-of"), slot("connection", "Span", "connection")], className="ages"),
+            *([slot("on-duty", "A", "on-duty", href=f"/handover?lang={lang}")] if screen == "duty" else []),
             slot("clock", "Div", "clock"),
             lay_navigation(screen, lang),
         ],
@@ -75,20 +92,22 @@ def lay_header(screen: str, county: County, lang: str, heading: str | None = Non
 
 
 def lay_navigation(screen: str, lang: str) -> Component:
-    """Return the links to the other screens and to the other language."""
+    """Return the links to the other screens that the viewer may open and to the other language, and who they are."""
+    viewer = find_viewer()
     links = [
         html.A(
             text(lang, f"common.page_{page}"),
             href=f"/{page}?lang={lang}",
             **(mark(aria_current="page") if page == screen else {}),
         )
-        for page in ("wall", "duty", "briefing", "feeds")
+        for page in PAGES
+        if (viewer is None or may(viewer, page)) and (screen, page) not in UNLINKED
     ]
     other = "zh" if lang == "en" else "en"
     links.append(
         html.A(text(lang, "common.other_language"), href=f"/{screen}?lang={other}", lang=other, className="other")
     )
-    return html.Nav(links)
+    return html.Nav([*links, *lay_viewer(screen, lang)])
 
 
 def lay_lost_banner() -> Component:

@@ -40,7 +40,7 @@ class Viewer:
 
 
 current_viewer: ContextVar[Viewer] = ContextVar("current_viewer")
-"""Set for every request that is let in, before any endpoint or callback runs; threads started with `to_thread` see it."""
+"""Set for every request that is let in, before any endpoint or callback runs; threads of `to_thread` see it."""
 
 
 def get_viewer() -> Viewer:

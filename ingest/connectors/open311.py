@@ -58,7 +58,7 @@ def _identify(form: Form, delivery: Delivery, reception: Reception) -> str:
         now = delivery.received_at.astimezone(reception.zone)
         when = f"{when} {now:%Y-%m-%d}" if when else f"{now:%Y-%m-%dT%H}"
     said = sorted(field for field in form.fields if field[0] != KEY_FIELD)
-    return blake2b(msgspec.json.encode([when, said]), digest_size=16).hexdigest()
+    return blake2b(msgspec.json.encode([when, said]), digest_size=16, key=reception.secret).hexdigest()
 
 
 def _read_report(form: Form, id: str, received_at: datetime, reception: Reception) -> CaseReported:

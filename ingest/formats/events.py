@@ -14,7 +14,16 @@ from geo.crs import to_wgs84
 from ingest.connectors import Refusal
 from ingest.formats.entities import guess_feed
 from ingest.formats.envelope import unpack_data
+from ingest.formats.rounds import CheckedData, read_check
 from ingest.formats.shapes import read_familiar
+from ingest.formats.shifts import (
+    HandedOverData,
+    PlannedData,
+    TakenOverData,
+    read_hand_over,
+    read_plan,
+    read_taking_over,
+)
 from ingest.guard.weight import MOST_MARKS_IN_EVENT
 from ingest.reception import LARGEST_EVENT_BYTES, FieldError, Reception, check_bytes, check_tree
 from ingest.records import (
@@ -69,6 +78,7 @@ class _Report(_PlacedData, kw_only=True):
     severity: Severity = 4
     people: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     reporter: Reporter | None = None
+    actor: Identifier | None = None
     media: Annotated[list[Annotated[str, Meta(max_length=2_000)]], Meta(max_length=50)] | None = None
 
 
@@ -124,6 +134,22 @@ class _AlarmClearedEvent(_Envelope, kw_only=True, tag="alarm.cleared"):
     data: _Alarm
 
 
+class _ShiftPlannedEvent(_Envelope, kw_only=True, tag="shift.planned"):
+    data: PlannedData
+
+
+class _ShiftHandedOverEvent(_Envelope, kw_only=True, tag="shift.handed_over"):
+    data: HandedOverData
+
+
+class _ShiftTakenOverEvent(_Envelope, kw_only=True, tag="shift.taken_over"):
+    data: TakenOverData
+
+
+class _TaskCheckedEvent(_Envelope, kw_only=True, tag="task.checked"):
+    data: CheckedData
+
+
 AnyEvent = (
     _CaseReportedEvent
     | _CaseActedEvent
@@ -132,6 +158,10 @@ AnyEvent = (
     | _AlarmRaisedEvent
     | _AlarmAckedEvent
     | _AlarmClearedEvent
+    | _ShiftPlannedEvent
+    | _ShiftHandedOverEvent
+    | _ShiftTakenOverEvent
+    | _TaskCheckedEvent
 )
 
 
@@ -145,7 +175,7 @@ class _Common(TypedDict):
 
 
 _decoder = msgspec.json.Decoder(AnyEvent)
-_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms"}
+_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms", "shift": "shifts", "task": "rounds"}
 _known_action_fields = frozenset(field.name for field in msgspec.structs.fields(_Action))
 
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
@@ -222,6 +252,14 @@ def _read_event(event: AnyEvent, reception: Reception, received_at: datetime) ->
                 return AlarmAcked(**common, **_read_alarm(data, common, reception)), "wgs84"
             case _AlarmClearedEvent(data=data):
                 return AlarmCleared(**common, **_read_alarm(data, common, reception)), "wgs84"
+            case _ShiftPlannedEvent(data=data):
+                return read_plan(data, common, reception), "wgs84"
+            case _ShiftHandedOverEvent(data=data):
+                return read_hand_over(data, common, reception), "wgs84"
+            case _ShiftTakenOverEvent(data=data):
+                return read_taking_over(data, common, reception), "wgs84"
+            case _TaskCheckedEvent(data=data):
+                return read_check(data, common, reception), "wgs84"
     except FieldError as error:
         raise _within_data(error) from None
 
@@ -285,6 +323,7 @@ def _read_report(data: _Report, common: _Common, reception: Reception) -> CaseRe
         people=data.people,
         reporter=data.reporter,
         media=data.media or [],
+        actor=data.actor,
     )
 
 

@@ -31,6 +31,7 @@ from ingest.mqtt.link import Broker, BrokerRefused, Link, Publish, Unreadable, o
 from ingest.mqtt.sightings import Sightings
 from ingest.pipeline import Batch, Preparation, as_connector, stream_batch
 from ingest.records import AnyRecord, DeviceSeen, Reading
+from ingest.sealing import provide_keyring
 from ingest.sender_file import locate_senders
 from ingest.senders import Sender, Senders
 from ingest.settings import SettingError, Settings
@@ -281,10 +282,10 @@ def run(_: argparse.Namespace, settings: Settings) -> int:
             raise SettingError("REDIS_URL is not set; `python app.py` starts a server of its own")
         county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
         senders = Senders(locate_senders(settings), provide_key(settings))
+        preparation = Preparation(county, settings.partitions, provide_keyring(settings))
     except (SettingError, PackError) as error:
         sys.stderr.write(f"county-brain: {error}\n")
         return EXIT_HOPELESS
-    preparation = Preparation(county, settings.partitions)
     search_rarely()
     with suppress(asyncio.CancelledError):
         uvloop.run(_bridge(settings, settings.redis_url, broker, preparation, senders))

@@ -18,7 +18,8 @@ from geo.county import PackError, load_county
 from ingest.embedded import find_server_url
 from ingest.pipeline import Preparation
 from ingest.rejected.retrying import Retrial
-from ingest.rejected.stream import Refused, RejectedStream
+from ingest.rejected.stream import Refused, RejectedStream, open_body
+from ingest.sealing import Unreadable, find_keyring, provide_keyring
 from ingest.sender_file import SenderFileError, locate_senders, read_enrolments
 from ingest.senders import as_sender
 from ingest.settings import SettingError, Settings
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             case "list":
                 return _list(streams, arguments)
             case "show":
-                return _show(streams, arguments)
+                return _show(streams, arguments, settings)
             case _:
                 return _retry(streams, arguments, settings)
     except (SettingError, PackError, SenderFileError, StreamUnavailable, OSError) as reason:
@@ -85,21 +86,27 @@ def _summarize(found: Iterator[Refused]) -> int:
     return 0 if rows else EXIT_NOTHING
 
 
-def _show(streams: Streams, arguments: argparse.Namespace) -> int:
+def _show(streams: Streams, arguments: argparse.Namespace, settings: Settings) -> int:
     refused = RejectedStream(streams).find(arguments.id)
     if refused is None:
         sys.stderr.write(f"county-brain: there is no {arguments.id} in events:rejected\n")
         return EXIT_NOTHING
     rejection = refused.rejection
+    try:
+        body, fault = open_body(rejection, find_keyring(settings)), ""
+    except Unreadable as reason:
+        body, fault = b"", str(reason)
     if arguments.raw:
-        sys.stdout.buffer.write(rejection.body)
+        if fault:
+            raise SettingError(f"the body of {refused.stream_id} {fault}")
+        sys.stdout.buffer.write(body)
         sys.stdout.buffer.flush()
         return 0
     for name, value in {"id": refused.stream_id, "at": refused.at.isoformat(), **rejection._asdict()}.items():
         if name not in ("body", "id"):
             sys.stdout.write(f"{name:<13}{_clean(str(value))}\n")
-    sys.stdout.write(f"{'event':<13}{_clean(rejection.id)}\n{'bytes':<13}{len(rejection.body):,}\n\n")
-    sys.stdout.write(_clean(rejection.body.decode(errors="backslashreplace"), keep="\n\t") + "\n")
+    sys.stdout.write(f"{'event':<13}{_clean(rejection.id)}\n{'bytes':<13}{fault or f'{len(body):,}'}\n\n")
+    sys.stdout.write(_clean(body.decode(errors="backslashreplace"), keep="\n\t") + "\n")
     return 0
 
 
@@ -130,7 +137,7 @@ def _open_retrial(streams: Streams, arguments: argparse.Namespace, settings: Set
     path = locate_senders(settings)
     enrolments = read_enrolments(path) if path.is_file() else {}
     senders = {name: as_sender(name, enrolment) for name, enrolment in enrolments.items()}
-    preparation = Preparation(county, settings.partitions)
+    preparation = Preparation(county, settings.partitions, provide_keyring(settings))
     return Retrial(streams, preparation, senders, arguments.mapping, arguments.dry_run)
 
 

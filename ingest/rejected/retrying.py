@@ -17,7 +17,8 @@ from ingest.files.mapping_fields import Shift
 from ingest.files.sheets import Row
 from ingest.pipeline import SCOPE, Batch, Connector, Preparation, UnreadableBody, as_connector
 from ingest.records import AnyRecord, decode_record
-from ingest.rejected.stream import RECORDER, Refused, RejectedStream
+from ingest.rejected.stream import RECORDER, Refused, RejectedStream, open_body
+from ingest.sealing import SEAL_BYTES, Unreadable
 from ingest.senders import Sender
 from ingest.stream import KEEP_BODY_BYTES, Streams
 
@@ -95,10 +96,13 @@ class Retrial:
 
     def _prepare(self, refused: Refused) -> Batch:
         rejection = refused.rejection
-        if len(rejection.body) == KEEP_BODY_BYTES:
-            raise StillRefused(f"only its first {KEEP_BODY_BYTES} bytes were kept")
+        try:
+            body = open_body(rejection, self.preparation.keyring)
+        except Unreadable as reason:
+            raise StillRefused(f"its body {reason}") from None
+        if len(body) >= KEEP_BODY_BYTES - SEAL_BYTES:
+            raise StillRefused(f"only its first {len(body)} bytes were kept")
         door, sender = _find_door(rejection.door), self._find_sender(rejection.sender)
-        body = rejection.body
         if rejection.door == http_events.NAME:
             body = remap(body, refused.at, self.mapping)
         delivery = Delivery(

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import redis
 
+from ingest.sealing import Keyring
 from ingest.stream import (
     REASONS_KEY,
     REJECTED_BYTES_KEY,
@@ -70,6 +71,11 @@ class Refused(NamedTuple):
     stream_id: str
     at: datetime
     rejection: Rejection
+
+
+def open_body(rejection: Rejection, keyring: Keyring) -> bytes:
+    """Return the bytes that were refused, as they came; raises `Unreadable` where they are sealed and do not open."""
+    return keyring.open_bytes(rejection.body, rejection.source, rejection.id, "body")
 
 
 class RejectedStream:

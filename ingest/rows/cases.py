@@ -151,7 +151,7 @@ def _as_keys(case_ids: Iterable[str]) -> list[tuple[str]]:
 def _action_row(record: CaseReported | CaseActed, present: set[str]) -> Row:
     if isinstance(record, CaseReported):
         details = {name: getattr(record, name) for name in REPORT_DETAILS}
-        action, actor, unit, at, note = REPORT, None, None, record.reported_at, None
+        action, actor, unit, at, note = REPORT, record.actor, None, record.reported_at, None
     elif record.action == REPORT:
         raise RefusedRecord(f"action must not be {REPORT!r}: a report comes as case.reported")
     else:

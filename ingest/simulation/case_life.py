@@ -15,6 +15,15 @@ SELF_HANDLED, VOIDED, RETURNED, SUSPENDED, HANDED_BACK, EXTENDED, FORGOTTEN = 0.
 VERIFIED_FIRST = 0.35
 NIGHT_ENDS, NIGHT_BEGINS = 7, 21
 COMPLEXITIES = {"simple": "village", "complex": "town", "difficult": "county"}
+ROLES = {
+    "受理员": "dispatcher",
+    "派遣员": "dispatcher",
+    "值班长": "county_duty",
+    "村综治中心": "village_centre",
+    "镇综治中心": "town_centre",
+    "督查室": "supervisor",
+}
+"""In which role the invented staff acts, by how they are called."""
 DONE = ("已现场处置完毕", "已整改到位，恢复原状", "已清理干净并拍照存档", "已维修完成")
 
 
@@ -206,6 +215,12 @@ def _in_order(begins: float, steps: list[Step]) -> list[Step]:
         earliest = max(float(int(step.at)), earliest + 20)
         ordered.append(Step(earliest, step.action, step.actor, step.unit, step.note, step.details))
     return ordered
+
+
+def find_role(step: Step) -> str:
+    """Return the role in which somebody acted: staff by how they are called, crews by their unit, else the worker."""
+    crew = step.actor.startswith(step.unit or "处置")
+    return ROLES.get(step.actor.rstrip("0123456789"), "unit" if crew else "grid_worker")
 
 
 def _staff(role: str, count: int, chance: random.Random) -> str:

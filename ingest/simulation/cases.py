@@ -15,7 +15,7 @@ import shapely
 
 from geo.county import Category, County, Name
 from ingest.simulation.case_classes import is_dispute, weigh
-from ingest.simulation.case_life import LONGEST_S, Beginning, Step, tell_life, tell_merge
+from ingest.simulation.case_life import LONGEST_S, Beginning, Step, find_role, tell_life, tell_merge
 from ingest.simulation.chance import as_keys, draw_normal
 from ingest.simulation.schedule import HOUR_S, Happening, write_time
 from ingest.simulation.traffic import Traffic
@@ -281,6 +281,7 @@ def _as_action(case_id: str, number: int, step: Step) -> Happening:
         "case_id": case_id,
         "action": step.action,
         "actor": step.actor,
+        "role": find_role(step),
         "at": write_time(step.at),
         "expects": number - 1,
     }

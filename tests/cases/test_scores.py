@@ -23,6 +23,7 @@ from cases.scores import (
     score_clerk,
     score_dispatcher,
     score_inspector,
+    score_room,
     score_unit,
 )
 from geo.county import County
@@ -150,8 +151,8 @@ def test_bands_are_scaled_to_the_period() -> None:
 
 
 def test_one_score_is_shared_along_the_chain(rulebook: Rulebook) -> None:
-    full, none = score_area("cell", [state(rulebook, tell(1, 5))], MONTH), Score("area", "town", ())
-    assert full.value is not None
-    assert bundle_scores({"cell": full, "village": full}, {"cell": 0.5, "village": 0.5}) == full.value
-    assert bundle_scores({"cell": full, "town": none, "room": None}, {"cell": 1, "town": 9}) == full.value
-    assert bundle_scores({"town": none}, {"town": 1}) is None
+    assert bundle_scores({"cell": 60, "village": 100}, {"cell": 0.25, "village": 0.75}) == 90
+    assert bundle_scores({"cell": 60, "town": None}, {"cell": 1, "town": 9}) == 60
+    assert bundle_scores({"town": None}, {"town": 1}) is None
+    assert Score("area", "town", ()).value is None
+    assert score_room("339901001", [state(rulebook, tell(1, 5))], MONTH).value == 100

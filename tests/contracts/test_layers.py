@@ -16,7 +16,19 @@ from tests.layers.worlds import busy_county
 
 FOLDER = Path(__file__).resolve().parents[2] / "layers"
 SIBLINGS = {module.stem for module in FOLDER.glob("*.py")}
-SHARED = {"alert_book", "contract", "palettes", "places", "series", "state", "things", "words"}
+SHARED = {
+    "alert_book",
+    "alike",
+    "case_columns",
+    "contract",
+    "excerpt",
+    "palettes",
+    "places",
+    "series",
+    "state",
+    "things",
+    "words",
+}
 # What a pure layer may use: nothing here can read a file, a socket, a clock or a die.
 HARMLESS = {"collections.abc", "dataclasses", "datetime", "enum", "functools", "itertools", "math", "typing"}
 COLOUR = re.compile(r"#[0-9A-F]{6}([0-9A-F]{2})?")

@@ -181,7 +181,7 @@ def test_a_bad_question_names_its_field(api: httpx.Client, query: str) -> None:
 def test_a_case_is_shown_without_the_person(api: httpx.Client) -> None:
     answer = api.get("/api/cases/C1")
     case = answer.json()
-    assert case["reporter"] == {"name": "张**", "phone": "138****5678"}
+    assert case["reporter"] == {"name": "张**", "phone": "138****5678", "email": None, "unreadable": False}
     assert case["title"] == "漏水，回电138****5678"
     assert (case["state"], case["cell"]) == ("dispatched", 0)
     assert [action["action"] for action in case["actions"]] == ["report", "dispatch"]

@@ -302,7 +302,7 @@ def test_a_gap_in_the_stream_leads_to_sql(county: County, redis_url: str, sqlite
 
 
 def test_a_quiet_hub_beats(county: County, redis_url: str, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.live.BEAT_S", 0.3)
+    monkeypatch.setattr("dashboard.channels.BEAT_S", 0.3)
 
     async def scenario() -> None:
         hub = Hub(county, redis_url, sqlite_url)

@@ -115,11 +115,24 @@ def test_a_scene_chooses_layers(client: TestClient) -> None:
     assert '"data-scene": "overview"' in render(client, "/wall", "?scene=nonsense")
 
 
-def test_the_desk_takes_its_filters_from_the_address(client: TestClient) -> None:
-    layout = json.loads(render(client, "/duty", "?severity=1,2&q=stone"))
-    found = {one["props"]["id"]: one["props"] for one in walk(layout) if "id" in one.get("props", {})}
-    assert found["filter-severity"]["value"] == ["1", "2"]
-    assert found[ids.FILTER_TEXT]["value"] == "stone"
+def test_the_desk_has_a_place_for_each_of_its_parts(client: TestClient) -> None:
+    props = [one.get("props", {}) for one in walk(json.loads(render(client, "/duty")))]
+    slots = {one["data-slot"] for one in props if "data-slot" in one}
+    assert slots >= {
+        "views",
+        "chips",
+        "total",
+        "lights",
+        "news",
+        "bulk",
+        "outcome",
+        "map",
+        "drawer",
+        "time-bar",
+        "help",
+    }
+    (grid,) = (one for one in props if one.get("id") == ids.QUEUE)
+    assert grid["rowModelType"] == "infinite" and "rowData" not in grid
 
 
 def test_the_briefing_without_data_says_so(client: TestClient) -> None:
@@ -132,7 +145,7 @@ def test_an_unknown_page_says_what_there_is(client: TestClient) -> None:
 
 
 def test_the_briefing_is_also_json(client: TestClient) -> None:
-    assert len(client.get("/api/briefing?lang=en").json()["figures"]) == 8
+    assert len(client.get("/api/briefing?lang=en").json()["figures"]) == 12
     assert client.get("/api/briefing?as_of=soon").status_code == 400
 
 

@@ -23,7 +23,7 @@ def find_keys() -> Iterator[tuple[str, str]]:
     for file in sorted((ROOT / "dashboard").rglob("*.py")):
         for key in PYTHON_KEY.findall(file.read_text(encoding="utf-8")):
             yield file.name, re.sub(r"\{.*", "*", key)
-    for file in sorted((ROOT / "dashboard" / "map" / "screens").glob("*.ts")):
+    for file in sorted((ROOT / "dashboard" / "map" / "screens").rglob("*.ts")):
         source = file.read_text(encoding="utf-8")
         for key, open_ended in TYPESCRIPT_KEY.findall(source):
             if file.name == "briefing.ts":  # its `say` is given the keys of its own section

@@ -12,6 +12,7 @@ from dashboard.live import Hub
 from dashboard.viewers import LiveResponse
 from ingest.records import AnyRecord, encode_record, name_feed
 from ingest.stream import AsyncStreams, Entry, choose_partition, connect_async, digest_event
+from layers.excerpt import COUNTY, Scope
 
 PARTITIONS = 4
 
@@ -32,6 +33,7 @@ class Viewer:
     hub: Hub
     last_id: str | None = None
     compressed: bool = False
+    scope: Scope = COUNTY
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
@@ -40,7 +42,8 @@ class Viewer:
 
     async def watch(self) -> None:
         self.gate.set()
-        await LiveResponse(self.hub, self.last_id, self.compressed)({"type": "http"}, self._receive, self._send)
+        response = LiveResponse(self.hub, self.last_id, self.compressed, self.scope)
+        await response({"type": "http"}, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:
         await self.leave.wait()
@@ -90,8 +93,10 @@ def fold_events(events: Iterable[Event]) -> dict[str, dict[int, Any]]:
 
 
 @asynccontextmanager
-async def viewing(hub: Hub, last_id: str | None = None, compressed: bool = False) -> AsyncIterator[Viewer]:
-    viewer = Viewer(hub, last_id, compressed)
+async def viewing(
+    hub: Hub, last_id: str | None = None, compressed: bool = False, scope: Scope = COUNTY
+) -> AsyncIterator[Viewer]:
+    viewer = Viewer(hub, last_id, compressed, scope)
     task = asyncio.create_task(viewer.watch())
     try:
         yield viewer

@@ -11,7 +11,7 @@ from geo.cells import number_cells
 from geo.county import County, check_county
 from geo.demo import write_demo
 
-FILES = ["areas.geojson", "assets.csv", "county.toml", "rivers.geojson", "roads.geojson"]
+FILES = ["areas.geojson", "assets.csv", "cases.toml", "county.toml", "rivers.geojson", "roads.geojson"]
 METRIC = "EPSG:32651"
 
 

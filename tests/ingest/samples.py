@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Table, func, select
@@ -19,6 +20,8 @@ from ingest.records import (
     Reporter,
     WorkerLocated,
 )
+from ingest.sealing import find_keyring
+from ingest.settings import Settings
 from ingest.store import Batch, Watermark, ensure_watermarks, load_watermarks, write_batch
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -90,6 +93,14 @@ def alarm(kind: type[AlarmRaised | AlarmAcked | AlarmCleared], at: float, alarm_
         at=minutes(at),
         actor="officer-7",
     )
+
+
+def read_refused(fields: Mapping[bytes, bytes], data_dir: Path) -> dict[str, str]:
+    """An entry of `events:rejected` as Redis has it, with its body opened by the keys of a data folder."""
+    texts = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
+    keyring = find_keyring(Settings(data_dir=data_dir))
+    body = keyring.open_bytes(fields[b"body"], texts["source"], texts["id"], "body")
+    return texts | {"body": body.decode(errors="replace")}
 
 
 class Writer:

@@ -25,6 +25,7 @@ from ingest.history import (
     reading_hours_as_of,
 )
 from ingest.records import AlarmAcked, AlarmRaised
+from ingest.sealing import Keyring
 from ingest.store import open_database, write_heartbeat
 from ingest.tables import as_ms, cases, readings
 from tests.ingest.samples import NOON, Writer, act, alarm, minutes, reading, report, worker
@@ -128,7 +129,7 @@ def test_a_case_is_read_with_its_actions_in_order(reader: Engine, writer: Writer
 
 def test_only_one_function_tells_the_reporter(reader: Engine, writer: Writer) -> None:
     writer.write(report("c1"))
-    assert read_reporters(reader, "c1") == [Reporter("何翠英", "13905750001")]
+    assert read_reporters(reader, "c1", Keyring.make()) == [Reporter("何翠英", "13905750001")]
     everything = f"{read_case(reader, 'c1')}{list_cases(reader)}{load_snapshot(reader, NOON)}"
     assert "何翠英" not in everything
     assert "1390575" not in everything

@@ -32,6 +32,7 @@ from ingest.mqtt.link import LARGEST_KEPT_BYTES, Broker, Publish
 from ingest.mqtt.sightings import Sightings
 from ingest.pipeline import Preparation
 from ingest.records import AnyRecord, DeviceSeen, Reading, decode_record
+from ingest.sealing import Keyring
 from ingest.senders import Senders
 from ingest.settings import read_settings
 from ingest.store import open_database
@@ -39,6 +40,7 @@ from ingest.stream import REJECTED_KEY, AsyncStreams, connect_async
 from ingest.supervisor import EXIT_HOPELESS
 from tests.appliance import ROOT, wait_for
 from tests.broker import Cable, Device, Mosquitto
+from tests.ingest.samples import read_refused
 
 KEY = "key-of-the-tests"
 PARTITIONS = 2
@@ -78,6 +80,7 @@ class Bridge:
     """`python -m ingest mqtt` between a broker and a Redis, and what came through."""
 
     def __init__(self, pack: Path, folder: Path, broker_url: str, redis_url: str, **environ: str):
+        self.folder = folder
         self.log = folder / "bridge.log"
         self.redis: Any = redis.Redis.from_url(redis_url)
         self.process: subprocess.Popen[bytes] | None = None
@@ -131,10 +134,7 @@ class Bridge:
         return self.readings(asset_id)
 
     def rejections(self) -> list[dict[str, str]]:
-        return [
-            {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
-            for _, fields in self.redis.xrange(REJECTED_KEY)
-        ]
+        return [read_refused(fields, self.folder) for _, fields in self.redis.xrange(REJECTED_KEY)]
 
     def wait_for_rejection(self, **expected: str) -> dict[str, str]:
         def find() -> dict[str, str] | None:
@@ -455,7 +455,7 @@ async def open_bridge(
     database = open_database(f"sqlite:///{folder}/county.db")
     pressure = Pressure(streams, database, Limits.of(settings))
     senders = Senders(folder / "senders.toml", KEY)
-    preparation = Preparation(county, PARTITIONS)
+    preparation = Preparation(county, PARTITIONS, Keyring.make())
     yield (
         door.Bridge(preparation, senders, streams, Sightings(client, "test"), pressure, rates or Rates()),
         pressure,

@@ -24,6 +24,7 @@ from ingest.migrations import upgrade_database
 from ingest.pipeline import Answer, Connector, Preparation, as_connector, stream_batch
 from ingest.recorder import Recorder
 from ingest.records import decode_record
+from ingest.sealing import Keyring
 from ingest.store import open_database
 from ingest.stream import START, AsyncStreams, Streams, connect, connect_async, order_id
 from ingest.tables import as_ms, latest_readings, reading_hours, readings
@@ -51,7 +52,7 @@ class World:
         self.county = replace(county, assets=named)
         self.engine = engine
         self.streams = Streams(connect(redis_url), PARTITIONS)
-        self._preparation = Preparation(self.county, PARTITIONS)
+        self._preparation = Preparation(self.county, PARTITIONS, Keyring.make())
         self._url = redis_url
         self._recorder = Recorder(self.streams, engine, clock=lambda: NOW)
         self._live = LiveState(self.county)
@@ -383,7 +384,9 @@ def test_a_device_s_former_id_is_the_asset_of_today(world: World) -> None:
 
 
 def test_what_was_recorded_under_a_former_id_is_shown_as_the_asset_of_today(world: World) -> None:
-    before = Preparation(replace(world.county, assets=world.county.assets.assign(former_ids="")), PARTITIONS)
+    before = Preparation(
+        replace(world.county, assets=world.county.assets.assign(former_ids="")), PARTITIONS, Keyring.make()
+    )
     after, world._preparation = world._preparation, before
     point = {"type": "Point", "coordinates": [120.4, 29.6]}
     world.observe(0.4, ago(70), at=ago(69), asset_id="OLD-1", location=point)

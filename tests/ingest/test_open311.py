@@ -20,9 +20,12 @@ from ingest.history import read_case, read_reporters
 from ingest.migrations import upgrade_database
 from ingest.open311.forms import LARGEST_FORM_BYTES, MOST_FIELDS
 from ingest.recorder import Recorder
+from ingest.sealing import find_keyring
+from ingest.settings import Settings
 from ingest.store import open_database
 from ingest.stream import REJECTED_KEY, Streams, connect
 from tests.appliance import act, envelope, free_port, wait_for
+from tests.ingest.samples import read_refused
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "key-of-the-tests"
@@ -43,6 +46,7 @@ class Service:
     """`python -m ingest serve` with a Valkey, a SQLite file and a recorder that steps when a test says so."""
 
     def __init__(self, folder: Path, pack: Path) -> None:
+        self.folder = folder
         self.county = load_county(pack)
         self.url = f"sqlite:///{folder / 'county.db'}"
         upgrade_database(self.url)
@@ -116,10 +120,7 @@ class Service:
         return counted
 
     def rejected(self) -> list[dict[str, str]]:
-        entries = self.redis_client.xrange(REJECTED_KEY)
-        return [
-            {name.decode(): text.decode(errors="replace") for name, text in fields.items()} for _, fields in entries
-        ]
+        return [read_refused(fields, self.folder) for _, fields in self.redis_client.xrange(REJECTED_KEY)]
 
 
 _numbers = count(1)
@@ -299,7 +300,7 @@ def test_a_request_is_found_before_it_is_recorded_and_after(service: Service, fi
         "attributes": {"contact_allowed": "yes", "unheard_of": "kept"},
         "address_string": "老樟树旁",
     }
-    (reporter,) = read_reporters(service.engine, case_id)
+    (reporter,) = read_reporters(service.engine, case_id, find_keyring(Settings(data_dir=service.folder)))
     assert (reporter.name, reporter.phone, reporter.email) == ("张三", "13800001234", "zs@example.org")
 
 

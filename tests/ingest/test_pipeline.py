@@ -13,6 +13,7 @@ from ingest.connectors import Delivery, http_events
 from ingest.pipeline import Answer, Preparation, UnreadableBody, as_connector, stream_batch
 from ingest.placing import find_partition
 from ingest.records import AlarmAcked, AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated, decode_record
+from ingest.sealing import Keyring
 from ingest.stream import REJECTED_KEY, START, AsyncStreams, connect_async
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -22,7 +23,7 @@ DOOR = as_connector(http_events)
 
 @pytest.fixture(scope="session")
 def preparation(county: County) -> Preparation:
-    return Preparation(county, PARTITIONS)
+    return Preparation(county, PARTITIONS, Keyring.make())
 
 
 def report(id: str, lon: float, lat: float, **changes: Any) -> dict[str, Any]:
@@ -127,7 +128,9 @@ def test_a_batch_is_streamed_and_answered(preparation: Preparation, county: Coun
     assert first.rejected[0].reason.startswith("data.severity: ")
     assert (second.received, second.accepted, second.duplicate, len(second.rejected)) == (34, 0, 32, 2)
     assert sorted(decode_record(record).id for record in records) == sorted(map(str, range(30)))
-    assert rejected[b"body"] == json.dumps(events[31]).encode()
+    body = json.dumps(events[31]).encode()
+    assert b"bad" not in rejected[b"body"]
+    assert preparation.keyring.open_bytes(rejected[b"body"], "test", "bad", "body") == body
     assert (rejected[b"door"], rejected[b"source"], rejected[b"id"]) == (b"http_events", b"test", b"bad")
 
 

@@ -25,6 +25,7 @@ from ingest.rejected import command as rejected
 from ingest.rejected.retrying import Outcome, Retrial, remap
 from ingest.rejected.stream import RECORDER, RejectedStream
 from ingest.replay import Progress, replay
+from ingest.sealing import Keyring
 from ingest.sender import Sender as Poster
 from ingest.senders import Sender
 from ingest.settings import Settings
@@ -171,7 +172,7 @@ def test_what_is_accepted_meanwhile_or_was_before_a_crash_counts_as_duplicate(
     post(ingest, bad)
     (refused,) = RejectedStream(streams).read()
     # As if a retry had died after the stream had the event, and before it was taken out here.
-    preparation = Preparation(county, 4)
+    preparation = Preparation(county, 4, Keyring.make())
     retrial = Retrial(streams, preparation, {})
     healed = refused._replace(rejection=refused.rejection._replace(body=json.dumps(good).encode()))
     post(ingest, good)
@@ -184,7 +185,7 @@ def test_what_is_accepted_meanwhile_or_was_before_a_crash_counts_as_duplicate(
 
 def test_scopes_are_those_of_today(streams: Streams, county: County) -> None:
     lon, lat = point(county)
-    preparation = Preparation(county, 4)
+    preparation = Preparation(county, 4, Keyring.make())
     narrow, wide = Sender("office", feeds=frozenset({"waste"})), Sender("office", feeds=frozenset({"waste", "cases"}))
     body = json.dumps(report("D", lon, lat)).encode()
     delivery = Delivery(body=body, received_at=datetime.now(UTC), content_type=http_events.ONE)

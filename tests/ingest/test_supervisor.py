@@ -109,7 +109,7 @@ def test_settings_reach_a_part_through_its_environment(tmp_path: Path) -> None:
     assert read_settings(settings.as_environ()) == settings
 
 
-@pytest.mark.parametrize("environ", [{"AUTH": "on"}, {"WEB_HOST": "0.0.0.0"}])
+@pytest.mark.parametrize("environ", [{"AUTH": "demo", "WEB_HOST": "0.0.0.0"}, {"AUTH": "demo", "WEB_HOST": "::"}])
 def test_pages_without_log_in_stay_on_this_machine(environ: dict[str, str]) -> None:
     check_exposure(read_settings({}))
     with pytest.raises(StartError, match="log-in"):

@@ -86,7 +86,7 @@ export class AlertSheet {
       make("h2", "", alert.headline || alert.event),
       ...this.makeText("description", alert.description),
       ...this.makeText("instruction", alert.instruction),
-      make("section", "", make("h3", "", page.say("duty.facts")), make("dl", "facts", ...rows)),
+      make("section", "", make("h3", "", page.say("drawer.facts")), make("dl", "facts", ...rows)),
     ];
   }
 

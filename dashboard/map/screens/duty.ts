@@ -1,20 +1,27 @@
-// The duty desk: queue, map and drawer that follow each other; rows are filled by Dash, everything else here.
+// The duty desk: queue, map and drawer that follow each other, and the filters that all of them share.
 
-import { createCountyMap, type CountyMap } from "../county_map.ts";
-import { followLive, type LiveFeed } from "../live.ts";
+import { createCountyMap, type CountyMap, type Pick } from "../county_map.ts";
+import { followLive } from "../live.ts";
 import { AlertSheet } from "./alert_sheet.ts";
 import { drawAlertBar } from "./alerts.ts";
+import { BulkBar } from "./desk/bulk.ts";
+import { layChips } from "./desk/chips.ts";
+import { Filters } from "./desk/filters.ts";
+import { MapTools } from "./desk/map_tools.ts";
+import { drawSums } from "./desk/sums.ts";
+import { TimeBar } from "./desk/time_bar.ts";
+import { layViews } from "./desk/views.ts";
 import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
-import { openPage } from "./page.ts";
-import { openQueue, type Queue, type QueueRow } from "./queue.ts";
+import { openPage, readJson } from "./page.ts";
+import { followRoster } from "./roster.ts";
+import { openQueue, type QueueRow } from "./queue.ts";
+import { Siren } from "./sound.ts";
 
-const LAYERS = ["grid", "open_cases", "smart_bins", "traffic", "staff", "alerts"];
-const SHOWN = new Set(["open_cases", "alerts"]);
-/** The queue is asked for again no more often than this, and at least this often because clocks run. */
-const REFRESH_AFTER_MS = 3000;
-const REFRESH_EVERY_MS = 30000;
+const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "staff", "alerts"];
+const SHOWN = new Set(["grid", "open_cases", "case_clocks", "alerts"]);
+const ALERTS_EVERY_MS = 30_000;
 const CASE_ZOOM = 14;
 
 /** Starts the desk on the skeleton that Dash has rendered. */
@@ -22,13 +29,24 @@ export async function start(root: HTMLElement): Promise<void> {
   const feed = followLive("/live");
   const page = await openPage(root);
   followHeader(page, feed);
+  followRoster(page);
+  const filters = new Filters();
   const drawer = new Drawer(page, feed);
   const sheet = new AlertSheet(page, feed, drawer);
-  const queue = await openQueue();
-  followCases(feed, queue);
+  const me = (await readJson("/api/me").catch(() => null)) as { name?: string } | null;
+  const tellChips = layChips(page, filters);
+  const queue = await openQueue(page, feed, filters);
+  const chooseView = layViews(page, feed, filters, queue, me?.name ?? "");
+  queue.onCounts((counts) => tellChips(counts.matching));
+  drawSums(page, filters, queue);
+  const timeBar = new TimeBar(page, feed, filters, page.slot("time-bar")!, queue);
+  new BulkBar(page, queue, page.slot("bulk")!);
+  const siren = new Siren(page, feed, page.slot("sound")!);
   // The queue works without the map: it comes when it comes.
   let map: CountyMap | null = null;
-  const selectOnMap = (row: QueueRow | null) => {
+  let tools: MapTools | null = null;
+
+  const showOnMap = (row: QueueRow | null) => {
     if (row || sheet.shown === null) map?.select("open_cases", row?.id ?? null);
     if (row && row.lon !== null && row.lat !== null && map && !isSeen(map, row.lon, row.lat)) map.focus(row.lon, row.lat);
   };
@@ -48,63 +66,60 @@ export async function start(root: HTMLElement): Promise<void> {
   feed.subscribe((frame, kind) => {
     if (kind === "snapshot" || frame.alerts) drawAlerts();
   });
-  setInterval(drawAlerts, REFRESH_EVERY_MS);
+  setInterval(drawAlerts, ALERTS_EVERY_MS);
   queue.onSelect((row) => {
     if (row && sheet.shown !== null) showAlert(null);
     drawer.show(row?.case_id ?? null);
-    selectOnMap(row);
+    showOnMap(row);
   });
-  followKeys(page, queue, {
+  drawer.onChange = () => queue.followSoon();
+  drawer.onRadius = (lon, lat, radiusM) => tools?.showCircle(lon, lat, radiusM);
+  drawer.onHover = (one) => tools?.showHover(one);
+
+  const search = () => page.root.querySelector<HTMLInputElement>("input.search")?.focus();
+  followKeys(page, {
+    move: (step) => queue.move(step),
     open: () => {
-      const row = queue.selected();
+      const row = queue.current;
       if (row && row.lon !== null && row.lat !== null) map?.focus(row.lon, row.lat, CASE_ZOOM);
       drawer.focus();
     },
     close: () => {
+      if (queue.checked().length) return queue.uncheck();
       queue.select(null);
       showAlert(null);
       map?.home();
     },
+    check: () => queue.toggle(),
+    checkAll: () => queue.checkAll(),
+    dispatch: () => drawer.act("dispatch"),
+    undo: () => drawer.act("undo"),
+    search,
+    filters: () => page.root.querySelector<HTMLElement>(".chips .chip-box button")?.focus(),
+    time: () => timeBar.focus(),
+    view: chooseView,
+    map: () => map?.maplibre.getCanvas().focus(),
+    lasso: () => tools?.toggleLasso(),
+    mute: () => siren.toggle(),
+    showNew: () => queue.showNew(),
   });
-  map = await drawMap();
-  selectOnMap(queue.selected());
+  const home = page.slot("map");
+  if (!home) return;
+  const layers = page.county.layers.filter((spec) => LAYERS.includes(spec.key)).map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
+  map = await createCountyMap(home, { county: { ...page.county, layers }, lang: page.lang, feed, layers, onPick: pick });
+  // Nothing can be selected on a map that has not been drawn once.
+  await map.maplibre.once("idle");
+  tools = new MapTools(page, map, filters, queue, home);
+  showOnMap(queue.current);
 
-  async function drawMap(): Promise<CountyMap | null> {
-    const container = page.slot("map");
-    if (!container) return null;
-    const layers = page.county.layers
-      .filter((spec) => LAYERS.includes(spec.key))
-      .map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
-    const drawn = await createCountyMap(container, {
-      county: { ...page.county, layers },
-      lang: page.lang,
-      feed,
-      layers,
-      onPick: (pick) => {
-        if (pick?.layer === "alerts") return showAlert(pick.id);
-        if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
-        // Beyond the queue's page: the drawer shows it all the same.
-        drawn.select("open_cases", pick.id);
-        drawer.showAt(pick.id, pick.lon, pick.lat).catch((error) => console.warn("the case cannot be read", error));
-      },
-    });
-    // Nothing can be selected on a map that has not been drawn once.
-    await drawn.maplibre.once("idle");
-    return drawn;
+  function pick(pick: Pick | null): void {
+    if (pick?.layer === "alerts") return showAlert(pick.id);
+    if (pick?.layer === "grid" && pick.code) return filters.set({ cell: filters.get("cell") === pick.code ? "" : pick.code });
+    if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
+    // Beyond the rows that are loaded: the drawer shows it all the same.
+    map?.select("open_cases", pick.id);
+    drawer.showAt(pick.id, pick.lon, pick.lat).catch((error) => console.warn("the case cannot be read", error));
   }
-}
-
-/** Asks Dash for the queue again when cases have changed, a little later and all at once. */
-function followCases(feed: LiveFeed, queue: Queue): void {
-  let waiting: ReturnType<typeof setTimeout> | null = null;
-  feed.subscribe((frame, kind) => {
-    if (kind === "snapshot" || (kind === "delta" && (frame.cases?.length || frame.layers?.open_cases)))
-      waiting ??= setTimeout(() => {
-        waiting = null;
-        queue.refresh();
-      }, REFRESH_AFTER_MS);
-  });
-  setInterval(() => queue.refresh(), REFRESH_EVERY_MS);
 }
 
 function isSeen(map: CountyMap, lon: number, lat: number): boolean {

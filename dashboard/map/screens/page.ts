@@ -47,6 +47,9 @@ export interface Places {
 export interface CountyFacts extends CountyInfo {
   categories?: Category[];
   flows?: Flow[];
+  units?: (Named & { code: string })[];
+  /** "data" where the county's clock stands at its newest record. */
+  clock_anchor?: string;
 }
 
 /** One screen while it is open. */
@@ -106,6 +109,16 @@ export class Page {
 
   nameAction(category: string, action: string): string {
     return this.words(this.flowOf(category)?.actions[action]) || this.sayName("case_action", action);
+  }
+
+  nameUnit(code: string): string {
+    return this.words(this.county.units?.find((one) => one.code === code)) || code;
+  }
+
+  /** Returns a cell's village and the end of its code, which is all that tells it from its neighbours. */
+  nameCell(code: string): string {
+    const village = this.places.villages.find((one) => code.startsWith(one.code));
+    return village ? `${this.nameArea(village)} ${code.slice(village.code.length)}` : code;
   }
 
   nameTown(code: string): string {

@@ -1,0 +1,42 @@
+"""What log-in works with: the accounts, who is logged in, how often an address tried, and where deeds are noted."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from dashboard.people.accounts import Accounts
+from dashboard.people.attempts import Attempts
+from dashboard.people.audit import open_audit
+from dashboard.people.notes import Notes
+from dashboard.people.sessions import Limits, Roll, Sessions
+from ingest.settings import Settings
+from ingest.store import name_database, open_database
+
+
+@dataclass(frozen=True)
+class Register:
+    """One a process; its engine is the only one of the screens that writes, see docs/decisions/0011-people.md."""
+
+    engine: Engine
+    accounts: Accounts
+    sessions: Sessions
+    roll: Roll
+    attempts: Attempts
+    notes: Notes
+
+
+def open_register(settings: Settings, notes: Notes | None = None) -> Register:
+    """Return the register in the settings' database, which is asked only when somebody wants something of it.
+
+    notes: where deeds are written down instead of the audit log.
+    """
+    engine = open_database(name_database(settings))
+    sessions = Sessions(engine, Limits.of(settings))
+    return Register(
+        engine=engine,
+        accounts=Accounts(engine),
+        sessions=sessions,
+        roll=Roll(sessions),
+        attempts=Attempts(),
+        notes=notes or open_audit(settings),
+    )

@@ -1,0 +1,171 @@
+"""Log-ins: a random token in a person's browser, its digest in SQL, and when each ends."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard.people.viewer import Viewer
+from ingest.settings import Settings
+from ingest.tables import accounts, as_ms, as_time, sessions
+
+LOOKED_UP_EVERY_S: Final = 1.0  # so long may a log-in that was ended elsewhere still count
+MISSES_LOOKED_UP_EVERY_S: Final = 0.1
+NOTED_EVERY: Final = timedelta(minutes=1)  # how finely use is written down
+
+log = logging.getLogger("dashboard.people")
+
+
+class SessionsAway(RuntimeError):  # noqa: N818 - it says what is the case
+    """The database is away and was so from the beginning: nobody can be told from anybody."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a log-in ends: so long after it was last used, and so long after it began.
+
+    A wall is touched by nobody, so it has no idle limit, and an absolute one of its own.
+    """
+
+    idle: timedelta
+    absolute: timedelta
+    wall: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return what the settings say."""
+        return cls(
+            timedelta(minutes=settings.session_idle_minutes),
+            timedelta(hours=settings.session_hours),
+            timedelta(days=settings.wall_session_days),
+        )
+
+
+@dataclass(frozen=True)
+class Session:
+    """One log-in. `must_change`: the password has to be changed before anything else."""
+
+    digest: str
+    viewer: Viewer
+    must_change: bool
+    created_at: datetime
+    used_at: datetime
+
+    def is_over(self, limits: Limits, now: datetime) -> bool:
+        """Return whether a limit has passed."""
+        if self.viewer.role == "wall":
+            return now >= self.created_at + limits.wall
+        return now >= min(self.created_at + limits.absolute, self.used_at + limits.idle)
+
+
+class Sessions:
+    """The log-ins in SQL; every method blocks. Raises SQLAlchemy's errors where the database is away."""
+
+    def __init__(self, engine: Engine, limits: Limits, now: Callable[[], datetime] = lambda: datetime.now(UTC)):
+        self._engine = engine
+        self._limits = limits
+        self.now = now
+
+    def open(self, name: str) -> str:
+        """Log an account in and return the token; forget those that are over."""
+        token = secrets.token_urlsafe(32)
+        now_ms = as_ms(self.now())
+        longest = max(self._limits.absolute, self._limits.wall)
+        with self._engine.begin() as connection:
+            connection.execute(delete(sessions).where(sessions.c.created_at < as_ms(self.now() - longest)))
+            values = {"digest": digest_token(token), "account": name, "created_at": now_ms, "used_at": now_ms}
+            connection.execute(insert(sessions).values(values))
+        return token
+
+    def read_all(self) -> dict[str, Session]:
+        """Return every log-in of an account that is not disabled, by its digest; some may be over."""
+        query = select(
+            *(sessions.c.digest, sessions.c.created_at, sessions.c.used_at, accounts.c.must_change),
+            *(accounts.c.name, accounts.c.title, accounts.c.role, accounts.c.area, accounts.c.unit),
+        ).where(sessions.c.account == accounts.c.name, accounts.c.disabled_at.is_(None))
+        with self._engine.connect() as connection:
+            return {
+                row.digest: Session(
+                    digest=row.digest,
+                    viewer=Viewer(row.name, row.title, row.role, row.area, row.unit),
+                    must_change=row.must_change,
+                    created_at=as_time(row.created_at),
+                    used_at=as_time(row.used_at),
+                )
+                for row in connection.execute(query)
+            }
+
+    def note_use(self, digest: str) -> None:
+        """Write down that a log-in is used now."""
+        with self._engine.begin() as connection:
+            connection.execute(update(sessions).where(sessions.c.digest == digest).values(used_at=as_ms(self.now())))
+
+    def close(self, digest: str) -> None:
+        """End a log-in."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(sessions).where(sessions.c.digest == digest))
+
+    def is_over(self, session: Session) -> bool:
+        """Return whether one of the limits has passed."""
+        return session.is_over(self._limits, self.now())
+
+
+class Roll:
+    """Who is logged in, looked up in SQL at most once a second however many ask; for the event loop.
+
+    While the database is away the last answer stands, but limits go on passing.
+    """
+
+    def __init__(self, sessions: Sessions):
+        self._sessions = sessions
+        self._known: dict[str, Session] | None = None
+        self._looked_at = -LOOKED_UP_EVERY_S
+        self._lock = asyncio.Lock()
+
+    async def find(self, token: str) -> Session | None:
+        """Return the log-in that a token stands for, unless it is over; raises `SessionsAway`."""
+        digest = digest_token(token)
+        session = (await self._look_up(LOOKED_UP_EVERY_S)).get(digest)
+        if session is None:  # begun by another process a moment ago, perhaps
+            session = (await self._look_up(MISSES_LOOKED_UP_EVERY_S)).get(digest)
+        return None if session is None or self._sessions.is_over(session) else session
+
+    async def note_use(self, session: Session) -> None:
+        """Move the idle limit of a log-in; it is written down only now and then."""
+        now = self._sessions.now()
+        if now - session.used_at < NOTED_EVERY or self._known is None:
+            return
+        self._known[session.digest] = replace(session, used_at=now)
+        try:
+            await asyncio.to_thread(self._sessions.note_use, session.digest)
+        except SQLAlchemyError as error:
+            log.warning("that a log-in is used could not be written: %s", type(error).__name__)
+
+    def forget(self) -> None:
+        """Look into SQL for the next who asks: something was changed just now."""
+        self._looked_at = -LOOKED_UP_EVERY_S
+
+    async def _look_up(self, every_s: float) -> dict[str, Session]:
+        async with self._lock:
+            if self._known is None or monotonic() - self._looked_at >= every_s:
+                started = monotonic()
+                try:
+                    self._known = await asyncio.to_thread(self._sessions.read_all)
+                except SQLAlchemyError as error:
+                    if self._known is None:
+                        raise SessionsAway("the database is away, so nobody can be told from anybody") from error
+                self._looked_at = started
+            return self._known
+
+
+def digest_token(token: str) -> str:
+    """Return what stands for a token where it is kept: its SHA-256, in hex."""
+    return sha256(token.encode(errors="surrogatepass")).hexdigest()

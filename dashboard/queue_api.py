@@ -1,0 +1,194 @@
+"""`GET /api/queue`: windows of the duty desk's queue, what is new against one, and how many cases saved views hold.
+
+Open cases come from the live state of what the viewer may see; those that have ended from SQL.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from cases.requests import Asker, list_legal
+from cases.rulebook import Rulebook, read_rulebook
+from dashboard.live import Hub
+from dashboard.people.viewer import Viewer, get_viewer
+from dashboard.queue import Counts, Filters, Orders, Question, count, find_changes, make_order, pick_window
+from dashboard.queue_query import BadQuery, read_query
+from dashboard.queue_query import Query as QueueQuery
+from dashboard.queue_sql import History, find_described
+from dashboard.scope import ask_in_scope, find_scope
+from geo.county import County
+from ingest.masking import mask_text
+from ingest.tables import as_ms
+from layers.places import index_places
+from layers.state import LiveState
+from layers.things import Case
+
+MOST_ROWS: Final = 200
+MOST_VIEWS: Final = 30
+T = TypeVar("T")
+
+
+def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
+    """Return the queue's routes; each answers for the present viewer."""
+    router = APIRouter(prefix="/api/queue")
+    rulebook, orders = read_rulebook(county), Orders()
+    history = History(engine, index_places(county), rulebook)
+
+    @router.get("", response_class=Response, summary="A window of the queue")
+    async def read_window(
+        request: Request,
+        order: str | None = None,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=0, le=MOST_ROWS)] = 100,
+    ) -> Response:
+        viewer, query = get_viewer(), _read(request.query_params)
+        if query.show != "open":
+            return await _answer_history(query, viewer, offset, limit)
+        described = await _in_thread(partial(find_described, engine, query.filters.text)) if order is None else None
+        question = _ask(query, viewer, described or frozenset())
+
+        def look(state: LiveState) -> dict[str, Any]:
+            known = orders.find(order, question)
+            if known is None:
+                known = make_order(state, question)
+                orders.keep(known)
+            rows = pick_window(state, known, offset, limit)
+            return {
+                "order": known.token,
+                "rows": [describe_row(case, rulebook, question.asker) for case in rows],
+                "length": len(known.ids),
+                **_describe_counts(count(state, known.question), state),
+            }
+
+        return _answer(await ask_in_scope(hub, look))
+
+    @router.get("/changes", response_class=Response, summary="What is new against a window's order")
+    async def read_changes(request: Request, order: str, rows: str = "") -> Response:
+        question = _ask(_read(request.query_params), get_viewer(), frozenset())
+        asked = _read_ids(rows)
+
+        def look(state: LiveState) -> dict[str, Any] | None:
+            known = orders.find(order, question)
+            if known is None:
+                return None
+            changes = find_changes(state, known)
+            present = [case for id in asked if (case := state.cases.get(id))]
+            return {
+                "new": changes.new,
+                "severe": [describe_row(case, rulebook, question.asker) for case in changes.severe[:MOST_ROWS]],
+                "rows": [describe_row(case, rulebook, question.asker) for case in present],
+                **_describe_counts(changes.counts, state),
+            }
+
+        answer = await ask_in_scope(hub, look)
+        if answer is None:
+            raise HTTPException(410, "that order is not known any more: ask for a window without one")
+        return _answer(answer)
+
+    @router.get("/totals", response_class=Response, summary="How many open cases each of some queries finds")
+    async def read_totals(view: Annotated[list[str], Query(max_length=MOST_VIEWS)] = []) -> Response:  # noqa: B006
+        viewer = get_viewer()
+        queries = [_read(dict(parse_qsl(one))) for one in view]
+
+        def look(state: LiveState) -> list[int | None]:
+            return [
+                count(state, _ask(query, viewer, frozenset())).matching if query.show == "open" else None
+                for query in queries
+            ]
+
+        return _answer({"totals": await ask_in_scope(hub, look)})
+
+    async def _answer_history(query: QueueQuery, viewer: Viewer, offset: int, limit: int) -> Response:
+        now_ms, asker = as_ms(datetime.now(UTC)), make_asker(viewer)
+        total, found = await _in_thread(partial(history.read, query, find_scope(viewer), now_ms, offset, limit))
+        rows = [describe_row(case, rulebook, asker) for case in found]
+        counts = await ask_in_scope(hub, lambda state: _describe_counts(count(state, Question(Filters())), state))
+        return _answer({**counts, "order": None, "rows": rows, "length": total, "matching": total, "colours": None})
+
+    return router
+
+
+def describe_row(case: Case, rulebook: Rulebook, asker: Asker) -> dict[str, Any]:
+    """Return one row of the queue: times in epoch seconds, the title masked, and what the asker may do to the case."""
+    state = case.state
+    flow = rulebook.flow_of(case.category)
+    return {
+        "id": case.id,
+        "case_id": case.case_id,
+        "category": case.category,
+        "severity": case.severity,
+        "title": mask_text(case.title),
+        "state": state.state,
+        "owner": flow.states[state.state].owner,
+        "unit": state.unit,
+        "level": state.level,
+        "card": state.card,
+        "grade": state.grade,
+        "people": case.people,
+        "channel": case.channel,
+        "cell": case.cell,
+        "lon": case.lon,
+        "lat": case.lat,
+        "reported_at": case.reported_ms // 1000,
+        "ended_at": None if state.ended_ms is None else state.ended_ms // 1000,
+        "near_at": None if case.near_ms is None else case.near_ms / 1000,
+        "due_at": None if case.due_ms is None else case.due_ms / 1000,
+        "stopped": case.stopped,
+        "version": state.version,
+        "actions": [action.key for action in list_legal(flow, state, asker)],
+    }
+
+
+def make_asker(viewer: Viewer) -> Asker:
+    """Return a viewer as the flow knows them."""
+    return Asker(viewer.name, viewer.role, viewer.unit)
+
+
+def _ask(query: QueueQuery, viewer: Viewer, described: frozenset[int]) -> Question:
+    return Question(query.filters, query.line, make_asker(viewer), described)
+
+
+def _describe_counts(counts: Counts, state: LiveState) -> dict[str, Any]:
+    return {
+        "matching": counts.matching,
+        "open": counts.open,
+        "colours": counts.colours,
+        "density": counts.density,
+        "quarter_at": counts.quarter_ms // 1000,
+        "now": state.now_ms / 1000,
+    }
+
+
+def _read(said: Any) -> QueueQuery:
+    try:
+        return read_query(said)
+    except BadQuery as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def _read_ids(said: str) -> list[int]:
+    ids = [one for one in said.split(",") if one]
+    if len(ids) > MOST_ROWS or not all(one.isdecimal() for one in ids):
+        raise HTTPException(422, f"rows must be at most {MOST_ROWS} ids, separated by commas")
+    return [int(one) for one in ids]
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except BadQuery as error:
+        raise HTTPException(422, str(error)) from None
+    except SQLAlchemyError:
+        raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
+
+
+def _answer(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json", headers={"Cache-Control": "no-store"})
