@@ -195,18 +195,25 @@ def make_rounds_router(settings: Settings, desk: Desk, sheets: Sheets) -> APIRou
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        if settings.county is None:
-            try:
-                await asyncio.to_thread(provide_demo_register, settings, desk.county, desk.rounds)
-            except SQLAlchemyError as error:
-                log.warning("the demo's register of care is not filled: %s", type(error).__name__)
+        # Beside the start: a database that is away must not hold the screens up.
+        filling = asyncio.create_task(asyncio.to_thread(_fill_demo, settings, desk))
         yield
+        await filling
         await asyncio.to_thread(desk.care.audit.close)
 
     router = APIRouter(lifespan=lifespan)
     _add_tasks(router, desk, sheets)
     _add_care(router, desk, sheets)
     return router
+
+
+def _fill_demo(settings: Settings, desk: Desk) -> None:
+    if not (desk.county.fictional and settings.simulator):  # only where nobody is real, and the rest is invented too
+        return
+    try:
+        provide_demo_register(settings, desk.county, desk.rounds)
+    except SQLAlchemyError as error:
+        log.warning("the demo's register of care is not filled: %s", type(error).__name__)
 
 
 def _add_tasks(router: APIRouter, desk: Desk, sheets: Sheets) -> None:

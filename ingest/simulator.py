@@ -227,18 +227,19 @@ class _Run:
                 self.save()
 
     def _tell_older(self) -> Iterator[float]:
-        """Tell the cases of the weeks before those of `fill_past`, from where it was stopped; yields hourly."""
+        """Tell the cases of the weeks before those of `fill_past`, from where it was stopped; yields hourly.
+
+        Each is told with its whole life, so that no screen ever shows as open what was closed weeks ago.
+        """
         state = self.state
         if state.history_told >= state.history_ends:
             return
         cases = self.simulation.look_back()
-        told = {happening[1] for happening in cases.find_open(state.history_ends)}
-        if state.history_told == state.history_ends - (HISTORY_DAYS - CASE_DAYS) * 86_400:
-            self.deliver(as_events(cases.find_open(state.history_told)))
         while state.history_told < state.history_ends:
             finish = min(state.history_told + 3600.0, state.history_ends)
-            hour = cases.happen(state.history_told, finish)
-            self.deliver(as_events(happening for happening in hour if happening[1] not in told))
+            lives = cases.tell_lives(state.history_told, finish)
+            # What went on into the last days was told with them.
+            self.deliver(as_event(item) for life in lives if life[-1][0] < state.history_ends for item in life)
             state.history_told = finish
             yield finish
         self.save()

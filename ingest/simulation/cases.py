@@ -72,6 +72,11 @@ class Cases:
         lives = [life for cohort in self._cohorts.values() for life in cohort]
         return [item for life in lives if life[0][0] < at <= life[-1][0] for item in life if item[0] < at]
 
+    def tell_lives(self, start: float, end: float) -> list[list[Happening]]:
+        """Return the whole life of every case reported in the hours that begin in [start, end)."""
+        hours = range(math.ceil(start / HOUR_S), math.ceil(end / HOUR_S))
+        return [life for hour in hours for life in self._draw_hour(hour)]
+
     def _prepare(self, start: float, end: float) -> None:
         """Draw every hour whose cases can still have something happen in a span, and forget the older ones."""
         first, last = int((start - LONGEST_S) // HOUR_S), int(end // HOUR_S)

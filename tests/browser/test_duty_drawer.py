@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from geo.county import County
 from tests.appliance import Appliance, report
@@ -116,11 +116,20 @@ def test_the_second_of_two_officers_is_told_and_keeps_what_was_typed(open_desk: 
     button(one, "escalate").click()
     one.locator(".action-form [data-word=county]").click()
     one.locator(".action-form textarea").fill("需要县里协调")
-    # The answer to the other's deed reaches this desk only after its own request.
-    one.route(re.compile(r"/api/cases/[^/]+\?"), lambda route: route.abort())
+    # The other's deed reaches this desk only after its own request has left.
+    sent = []
+
+    def hold(route: Route) -> None:
+        route.continue_() if sent else route.abort()
+
+    def let_go(route: Route) -> None:
+        sent.append(route.request.url)
+        route.continue_()
+
+    one.route(re.compile(r"/api/cases/[^/?]+\?"), hold)
+    one.route(re.compile(r"/actions$"), let_go)
     button(other, "accept").click()
     expect(state(other)).to_have_text("已受理")
-    one.unroute(re.compile(r"/api/cases/[^/]+\?"))
     one.locator(".action-form .confirm").click()
     status = one.locator(".case-actions .status")
     expect(status).to_contain_text("上交没有生效：派遣员")

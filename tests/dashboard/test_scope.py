@@ -279,7 +279,7 @@ RULES: dict[str, Rule] = {
     "/people": Rule("county"),  # `dashboard.people.permissions`: administrators alone, who have no area
     "/_dash-update-component": Rule("scoped"),  # tested of its own: the pages, the queue
     "/tasks": Rule("scoped", ("/tasks",)),
-    "/tasks/check": Rule("scoped"),  # `tests.dashboard.test_rounds`
+    "/tasks/check": Rule("scoped"),  # `tests.dashboard.test_round_pages`
     "/care": Rule("scoped", ("/care",)),
     "/care/unmask": Rule("scoped"),  # likewise
     # Names of towns and villages, which any map prints.

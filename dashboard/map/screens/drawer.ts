@@ -20,6 +20,7 @@ const TICK_MS = 1000;
 const LOOK_AROUND_EVERY_MS = 30_000;
 /** The recorder is behind by a moment: notes and photos may still come. */
 const ASK_AGAIN_MS = 1500;
+const RETRY_MS = 5000;
 
 /** Shows one case at a time, and asks again when the live feed says that it changed. */
 export class Drawer {
@@ -176,6 +177,7 @@ export class Drawer {
     } catch (error) {
       if (asking.signal.aborted) return;
       console.warn("the case cannot be read", error);
+      this.askedAgain = setTimeout(() => this.again(), RETRY_MS);
       if (this.file?.case_id !== caseId)
         this.box.replaceChildren(make("h2", "", caseId), make("p", "hint", this.page.say("common.unavailable")));
     }

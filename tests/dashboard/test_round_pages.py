@@ -174,7 +174,7 @@ def test_the_centre_sees_coverage_misses_and_who_answers(product: Appliance, cou
             assert row is not None
             return row.group() if "2/4" in row.group() else None
 
-        row = wait_for(covered, what="the recorder")
+        row = wait_for(covered, what="the recorder") or ""
         assert "50.0 %" in row and "GW-0001" in row
         page = centre.get("/tasks?lang=en").text
         villages = set(re.findall(r'data-area="(\d+)"', page))
