@@ -117,7 +117,7 @@ def test_the_second_of_two_officers_is_told_and_keeps_what_was_typed(open_desk: 
     one.locator(".action-form [data-word=county]").click()
     one.locator(".action-form textarea").fill("需要县里协调")
     # The other's deed reaches this desk only after its own request has left.
-    sent = []
+    sent: list[str] = []
 
     def hold(route: Route) -> None:
         route.continue_() if sent else route.abort()
