@@ -18,6 +18,7 @@ from dashboard.text import text
 from geo.county import County
 
 MOST_CHAINS = 10
+MOST_ROWS, MOST_WORST = 30, 5  # of a longer list the best and the worst: a browser draws, and a person reads, no more
 ROLES = ("inspector", "clerk", "chief", "dispatcher")
 LINKS = ("cell", "village", "room", "town")
 
@@ -94,9 +95,9 @@ def _lay_body(found: Performance, county: County, lang: str) -> list[Component]:
             + [_lay_indicator(indicator, lang) for indicator in found.indicators],
             className="indicators",
         ),
-        _lay_scores("towns", found.towns, name_area, lang),
-        _lay_scores("units", found.units, name_unit_of, lang),
-        *(_lay_scores(role, found.roles[role], str, lang) for role in ROLES),
+        lay_scores("towns", found.towns, name_area, lang),
+        lay_scores("units", found.units, name_unit_of, lang),
+        *(lay_scores(role, found.roles[role], str, lang) for role in ROLES),
         _lay_chains(found, name_area, lang),
     ]
 
@@ -113,7 +114,8 @@ def _lay_indicator(indicator: Indicator, lang: str) -> Component:
     )
 
 
-def _lay_scores(section: str, scores: Sequence[Score], name: Callable[[str], str], lang: str) -> Component:
+def lay_scores(section: str, scores: Sequence[Score], name: Callable[[str], str], lang: str) -> Component:
+    """Return a ranking as a table; of a long one the best and the worst. name: what to call a subject."""
     title = html.H2(text(lang, f"performance.{section}"))
     if not scores:
         return html.Section([title, html.P(text(lang, "performance.none"))], className="scores")
@@ -121,21 +123,31 @@ def _lay_scores(section: str, scores: Sequence[Score], name: Callable[[str], str
         html.Th([text(lang, f"performance.part_{part.key}"), html.Small(f" {part.weight:.0f} %")], scope="col")
         for part in scores[0].parts
     ]
-    rows = [
-        html.Tr(
-            [
-                html.Td(str(rank), className="rank"),
-                html.Th(name(score.subject), scope="row"),
-                html.Td("–" if score.value is None else f"{score.value:.1f}", className="score"),
-                *(_lay_part(part, lang) for part in score.parts),
-            ]
-        )
-        for rank, score in enumerate(scores, 1)
-    ]
+    ranked = list(enumerate(scores, 1))
+    best, worst = ranked, []
+    if len(ranked) > MOST_ROWS:
+        measured = [row for row in ranked if row[1].value is not None]
+        best, worst = measured[: MOST_ROWS - MOST_WORST], measured[MOST_ROWS - MOST_WORST :][-MOST_WORST:]
+    rows = [_lay_score(rank, score, name, lang) for rank, score in best]
+    if worst:
+        more = text(lang, "performance.left_out", n=f"{len(scores) - len(best) - len(worst):,}")
+        rows.append(html.Tr(html.Td(more, colSpan=3 + len(heads)), className="gap"))
+        rows += [_lay_score(rank, score, name, lang) for rank, score in worst]
     first = [html.Th(text(lang, f"performance.column_{column}"), scope="col") for column in ("rank", "who", "score")]
     table = html.Table([html.Thead(html.Tr([*first, *heads])), html.Tbody(rows)])
     means = html.P(text(lang, f"performance.means_{section}"), className="means")
     return html.Section([title, means, table], className="scores", **mark(data_section=section))
+
+
+def _lay_score(rank: int, score: Score, name: Callable[[str], str], lang: str) -> Component:
+    return html.Tr(
+        [
+            html.Td(str(rank), className="rank"),
+            html.Th(name(score.subject), scope="row"),
+            html.Td("–" if score.value is None else f"{score.value:.1f}", className="score"),
+            *(_lay_part(part, lang) for part in score.parts),
+        ]
+    )
 
 
 def _lay_part(part: Part, lang: str) -> Component:
