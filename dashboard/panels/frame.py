@@ -13,8 +13,9 @@ from dashboard.scope import describe_area
 from dashboard.text import pick_section, text
 from geo.county import County
 
-PAGES = ("wall", "duty", "briefing", "feeds", "handover")
-UNLINKED = frozenset({("wall", "handover")})  # a wall has no room to spare
+PAGES = ("wall", "duty", "briefing", "performance", "feeds", "handover")
+# A wall and a desk have no room to spare; from the briefing, which both lead to, it is one click.
+UNLINKED = frozenset({("wall", "handover"), ("wall", "performance"), ("duty", "performance")})
 SHARED_SECTIONS = (
     "common",
     "case_action",
