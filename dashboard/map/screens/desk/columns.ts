@@ -28,17 +28,18 @@ function makeCell(draw: (row: QueueRow) => HTMLElement): new () => object {
 
 /** Returns AG Grid's column definitions; `now` is the county's clock in epoch seconds. */
 export function listColumns(page: Page, now: () => number): object[] {
+  const english = page.lang === "en"; // its words are longer
   const cell = (draw: (row: QueueRow) => HTMLElement) => ({ cellRenderer: makeCell(draw) });
   const head = (name: string) => ({ colId: name, headerName: page.say(`duty.col_${name}`), headerTooltip: page.say("duty.sort_hint") });
   return [
-    { ...head("clock"), width: 102, ...cell((row) => drawClock(page, row, now())) },
+    { ...head("clock"), width: english ? 116 : 102, ...cell((row) => drawClock(page, row, now())) },
     { ...head("severity"), width: 82, ...cell((row) => makeSeverity(page, row.severity)) },
     { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => twoLines(page.nameCategory(row.category), row.title)) },
     { ...head("place"), flex: 2, minWidth: 92, ...cell((row) => wrapped(page.namePlace(row.cell))) },
     { ...head("unit"), width: 88, ...cell((row) => wrapped(row.unit ? page.nameUnit(row.unit) : "–")) },
     { ...head("state"), width: 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
     { ...head("reported"), width: 56, ...cell((row) => drawAge(page, row, now())) },
-    { ...head("card"), width: 62, ...cell((row) => drawCard(page, row)) },
+    { ...head("card"), width: english ? 76 : 62, ...cell((row) => drawCard(page, row)) },
   ];
 }
 
