@@ -28,7 +28,7 @@ from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused,
 from geo.county import County
 from ingest.case_state import REPORT, UNDO, make_action_key
 from ingest.history import read_case
-from ingest.tables import EPOCH, as_ms
+from ingest.tables import as_ms
 from layers.excerpt import list_units
 from layers.places import feature_id
 from layers.state import LiveState
@@ -250,8 +250,6 @@ def _make_entry(case_id: str, found: Found) -> Entry:
     """Return what decides whether a case can be merged."""
     return Entry(
         case_id=case_id,
-        reported_at=EPOCH,
-        channel="",
         flow=found.flow.key,
         cell_code=found.cell_code,
         ended=not found.state.is_open,
