@@ -64,6 +64,14 @@ def _lay_filters(lang: str) -> Component:
                     slot("views", "Nav", "views", **mark(aria_label=text(lang, "duty.views"))),
                     html.Div(
                         [
+                            slot(
+                                "report",
+                                "A",
+                                "report",
+                                children=text(lang, "duty.report"),
+                                href=f"/report?lang={lang}",
+                                target="_blank",
+                            ),
                             slot("sound", "Button", "sound"),
                             slot("help-button", "Button", children="?", title=text(lang, "duty.keys")),
                         ],
