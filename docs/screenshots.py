@@ -20,6 +20,13 @@ PICTURES = {
     "wall.wide": ("/wall", 5760, 1080, READY),
     "duty.zh": ("/duty", 1440, 900, READY),
     "duty.en": ("/duty?lang=en", 1440, 900, READY),
+    "performance.zh": ("/performance?days=7", 1240, 1500, "() => document.querySelector('[data-section=towns]')"),
+    "performance.en": (
+        "/performance?days=7&lang=en",
+        1240,
+        1500,
+        "() => document.querySelector('[data-section=towns]')",
+    ),
     "feeds.zh": ("/feeds", 1440, 900, READY_FEEDS),
     "feeds.en": ("/feeds?lang=en", 1440, 900, READY_FEEDS),
     "report.zh": ("/report?as=resident", 390, 844, READY_REPORT),
@@ -27,6 +34,9 @@ PICTURES = {
     "briefing.zh": ("/briefing", 1100, 1500, "() => document.querySelector('[data-screen]')"),
     "briefing.en": ("/briefing?lang=en", 1100, 1500, "() => document.querySelector('[data-screen]')"),
 }
+
+KEYS = {"duty.zh": "jjj", "duty.en": "jjj"}
+"""What is typed before a picture is taken: on the desk the third case of the queue is opened."""
 
 
 def main() -> int:
@@ -54,6 +64,9 @@ def take_picture(browser: Browser, url: str, name: str) -> None:
     page.goto(f"{url}{path}")
     page.wait_for_function(ready)
     page.wait_for_timeout(8000)
+    for key in KEYS.get(name, ""):
+        page.keyboard.press(key)
+        page.wait_for_timeout(2000)
     page.screenshot(path=IMAGES / f"{name}.png", timeout=120_000)
     page.close()
 

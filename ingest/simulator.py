@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ ROUND_DAYS = 35
 """So that every turn of the plans that a page looks back on is told from its beginning."""
 
 READING_HOURS = 26
+REPORTS_WAIT_HOURS = 24
 SETTLED_S = 360.0
 """The last minutes before the present are told in full, so that everything near it is fresh."""
 
@@ -229,19 +231,28 @@ class _Run:
     def _tell_older(self) -> Iterator[float]:
         """Tell the cases of the weeks before those of `fill_past`, from where it was stopped; yields hourly.
 
-        Each is told with its whole life, so that no screen ever shows as open what was closed weeks ago.
+        Of each, what was done to it comes well before its report: they travel in different partitions, and no screen is
+        to show as open, not for a moment, what was closed weeks ago. `history_told` is how far the reports are.
         """
         state = self.state
         if state.history_told >= state.history_ends:
             return
         cases = self.simulation.look_back()
-        while state.history_told < state.history_ends:
-            finish = min(state.history_told + 3600.0, state.history_ends)
-            lives = cases.tell_lives(state.history_told, finish)
-            # What went on into the last days was told with them.
-            self.deliver(as_event(item) for life in lives if life[-1][0] < state.history_ends for item in life)
-            state.history_told = finish
-            yield finish
+        waiting: deque[tuple[float, list[Happening]]] = deque()
+        begin = state.history_told
+        while begin < state.history_ends or waiting:
+            if begin < state.history_ends:
+                finish = min(begin + 3600.0, state.history_ends)
+                # What went on into the last days was told with them.
+                lives = [life for life in cases.tell_lives(begin, finish) if life[-1][0] < state.history_ends]
+                self.deliver(as_event(item) for life in lives for item in life[1:])
+                waiting.append((finish, [life[0] for life in lives]))
+                begin = finish
+            if len(waiting) > REPORTS_WAIT_HOURS or begin >= state.history_ends:
+                finish, reports = waiting.popleft()
+                self.deliver(map(as_event, reports))
+                state.history_told = finish
+            yield begin
         self.save()
         log.info("told the cases of %d days", HISTORY_DAYS)
 

@@ -124,7 +124,7 @@ def say_change(now: Indicator, before: Indicator, lang: str) -> str:
     change = compare(now, before)
     if change is None:
         return text(lang, "briefing.no_basis")
-    if change == 0:
+    if change == 0 or (now.denominator is None and round(change) == 0):
         return text(lang, "briefing.same")
     sign = "+" if change > 0 else "−"
     if now.denominator is None:

@@ -37,7 +37,7 @@ export function listColumns(page: Page, now: () => number): object[] {
     { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => twoLines(page.nameCategory(row.category), row.title)) },
     { ...head("place"), flex: 2, minWidth: 92, ...cell((row) => wrapped(page.namePlace(row.cell))) },
     { ...head("unit"), width: 88, ...cell((row) => wrapped(row.unit ? page.nameUnit(row.unit) : "–")) },
-    { ...head("state"), width: 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
+    { ...head("state"), width: english ? 82 : 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
     { ...head("reported"), width: 56, ...cell((row) => drawAge(page, row, now())) },
     { ...head("card"), width: english ? 76 : 62, ...cell((row) => drawCard(page, row)) },
   ];
