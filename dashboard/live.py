@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -194,7 +195,7 @@ class Hub:
         while True:
             await self._load_if_wanted()
             try:
-                messages = await streams.read_after(self._positions, BLOCK_MS, READ_AT_MOST)
+                messages = keep_abreast(await streams.read_after(self._positions, BLOCK_MS, READ_AT_MOST), READ_AT_MOST)
             except StreamGap as gap:
                 log.warning("%s", gap)
                 self.tally.gaps += 1
@@ -371,6 +372,20 @@ class Hub:
             return work()
         finally:
             self.tally.work_seconds += time.thread_time() - began_s
+
+
+def keep_abreast(messages: Sequence[Message], most: int) -> list[Message]:
+    """Return the messages that are no newer than what the partition farthest behind has been read to.
+
+    A case's report and what was done to it travel in different partitions: while a backlog is read, a partition that
+    ran ahead would show as open for minutes what had long been closed. most: with so many a partition may have more.
+    """
+    counts = Counter(message.partition for message in messages)
+    last = {message.partition: order_id(message.stream_id) for message in messages}
+    behind = [last[partition] for partition, count in counts.items() if count >= most]
+    if not behind:
+        return list(messages)
+    return [message for message in messages if order_id(message.stream_id) <= min(behind)]
 
 
 @contextlib.asynccontextmanager

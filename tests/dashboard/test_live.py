@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from dashboard.live import Hub, running
+from dashboard.live import Hub, keep_abreast, running
 from dashboard.ring import Ring
 from geo.county import County
 from ingest.embedded import EmbeddedRedis, start_redis
 from ingest.migrations import upgrade_database
 from ingest.recorder import Recorder
 from ingest.store import open_database
-from ingest.stream import Streams, connect
+from ingest.stream import Message, Streams, connect
 from layers import LAYERS, open_cases
 from tests.dashboard.viewing import PARTITIONS, fold_events, posting, viewing
 from tests.layers.worlds import act, asset_of, locate, report, sense
@@ -338,3 +338,12 @@ def test_a_failing_layer_does_not_take_the_others_with_it(
             assert len(fold_events(events)["open_cases"]) == 2
 
     run(scenario())
+
+
+def test_partitions_are_read_abreast_while_there_is_a_backlog() -> None:
+    ahead = [Message(0, f"{ms}-0", b"") for ms in (10, 500, 900)]
+    behind = [Message(1, f"{ms}-0", b"") for ms in (11, 12, 13, 14)]
+    kept = keep_abreast([*ahead, *behind], 4)
+    assert [message.stream_id for message in kept] == ["10-0", "11-0", "12-0", "13-0", "14-0"]
+    assert keep_abreast([*ahead, *behind], 5) == [*ahead, *behind]
+    assert keep_abreast([], 5) == []
