@@ -1,6 +1,7 @@
 """Cases as GeoReport's requests, and their actions as updates, read from SQL."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -8,12 +9,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
-from ingest.case_state import CLOSING, REOPENING, REPORT
+from ingest.case_state import CLOSING, REOPENING, REPORT, Action, pick_effective
 from ingest.records import CaseReported
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import as_ms, as_time, case_actions, cases
 
 DIGITS: Final = tuple("0123456789")
+INTERNAL: Final = (*("note", "escalate", "delegate", "supervise", "lift_card", "grade", "join", "part_done", "undo"),)
+"""What the office does among itself: no step of which a citizen is told."""
+
 METRES_A_DEGREE: Final = 111_195.0  # of latitude, on a sphere of 6,371 km
 
 
@@ -111,26 +115,32 @@ def find_requests(engine: Engine, case_ids: Sequence[str]) -> tuple[list[Service
 def list_updates(
     engine: Engine, case_ids: Sequence[str] | None, start: datetime, end: datetime, limit: int
 ) -> list[Update]:
-    """Return the actions received from `start` to `end` on reported cases (on some of them only), in that order."""
+    """Return the actions received from `start` to `end` on reported cases (on some of them only), in that order.
+
+    What did not count (overtaken, taken back) and what is the office's own (`INTERNAL`) is left out.
+    """
     action = case_actions.c
     wanted = (
         select(action.id, action.case_id)
         .join(cases, cases.c.case_id == action.case_id)
-        .where(action.action != REPORT, _condition(RequestFilter(case_ids=case_ids)))
+        .where(action.action.not_in((REPORT, *INTERNAL)), _condition(RequestFilter(case_ids=case_ids)))
         .where(action.received_at >= as_ms(start), action.received_at <= as_ms(end))
         .order_by(action.received_at, action.id)
         .limit(limit)
     )
-    columns = (action.id, action.case_id, action.action, action.unit, action.received_at, action.note)
+    fields = [action[name.removesuffix("_json")].label(name) for name in Action._fields]
     with engine.connect() as connection:
         chosen = connection.execute(wanted).all()
         touched = {row.case_id for row in chosen}
         # All of these cases' actions: how a case stood after one depends on those before it.
-        query = select(*columns, cases.c.category).join(cases, cases.c.case_id == action.case_id)
+        query = select(*fields, action.case_id, action.note, cases.c.category).join(
+            cases, cases.c.case_id == action.case_id
+        )
         query = query.where(action.case_id.in_(touched), action.action != REPORT)
         rows = connection.execute(query.order_by(action.case_id, action.at, action.id)).all()
-    updates = {row.id: _make_update(row, closed) for row, closed in _follow(rows)}
-    return [updates[row.id] for row in chosen]
+    counted = _pick_counted(rows)
+    updates = {row.id: _make_update(row, closed) for row, closed in _follow(row for row in rows if row.id in counted)}
+    return [updates[row.id] for row in chosen if row.id in updates]
 
 
 def _select_requests(connection: Connection, where: RequestFilter, limit: int, offset: int) -> list[ServiceRequest]:
@@ -157,6 +167,14 @@ def _make_request(row: Any, notes: dict[tuple[str, int], str]) -> ServiceRequest
         fields[name] = None if fields[name] is None else as_time(fields[name])
     fields["media"] = msgspec.json.decode(row.media)
     return ServiceRequest(**fields, closing_note=notes.get((row.case_id, row.closed_at)))
+
+
+def _pick_counted(rows: Iterable[Any]) -> set[int]:
+    """Return the ids of the actions that count, of the cases whose actions these are."""
+    by_case: dict[str, list[Action]] = defaultdict(list)
+    for row in rows:
+        by_case[row.case_id].append(Action(*(getattr(row, name) for name in Action._fields)))
+    return {deed.id for of_case in by_case.values() for deed in pick_effective(of_case).deeds}
 
 
 def _follow(rows: Iterable[Any]) -> Iterable[tuple[Any, bool]]:

@@ -51,4 +51,7 @@ def test_filters_and_updates_on_either_database(database_url: str) -> None:
     assert [row.action for row in list_updates(engine, ["c-1"], minutes(45), minutes(60), 10)] == ["reopen"]
     assert [row.action for row in list_updates(engine, None, NOON, minutes(60), 2)] == ["dispatch", "close"]
     assert list_updates(engine, None, NOON + timedelta(hours=2), NOON + timedelta(hours=3), 10) == []
+    # The office's own words, and what came too late to count, are nobody's news.
+    writer.write(act("c-1", "note", 150), act("c-1", "close", 151, details={"expects": 0}), act("c-1", "file", 152))
+    assert [row.action for row in list_updates(engine, None, minutes(140), minutes(160), 10)] == ["file"]
     engine.dispose()
