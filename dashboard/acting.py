@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Response
 from fastapi import Request as HttpRequest
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from cases.flow import Flow
 from cases.fold import CaseState, Step, fold, read_step
 from cases.merging import Entry, MergeFault, check_merge
 from cases.requests import Asker, BadField, NotLegal, Request, check_request, complete_details, may_undo
 from cases.rulebook import Rulebook
-from dashboard.live import Hub, HubAway
+from dashboard.live import Hub
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused, make_event_id
+from dashboard.publishing import SOURCE, Publisher, PublishRefused, make_event_id
+from dashboard.replies import JsonResponse, read_body, shield
 from geo.county import County
 from ingest.case_state import REPORT, UNDO, make_action_key
 from ingest.history import read_case
@@ -36,7 +36,6 @@ from layers.state import LiveState
 SEEN_WITHIN_S: Final = 3.0
 LOOK_EVERY_S: Final = 0.03
 MOST_AT_ONCE: Final = 200
-NO_STORE: Final = {"Cache-Control": "no-store"}
 MERGE_FAULTS: Final[Mapping[MergeFault, str]] = {
     "unknown": "there is no case {into}",
     "itself": "a case cannot be merged into itself",
@@ -207,18 +206,18 @@ def make_acting_router(actor: Actor, publisher: Publisher) -> APIRouter:
 
     @router.post("/api/cases/{case_id}/actions", response_class=Response, summary="Act on a case")
     async def act(case_id: str, sent: HttpRequest) -> Response:
-        deed = _read_body(await sent.body(), Deed)
-        outcome = await _shield(actor.act(get_viewer(), case_id, deed))
-        return _answer(outcome, outcome.status)
+        deed = read_body(await sent.body(), Deed)
+        outcome = await shield(actor.act(get_viewer(), case_id, deed))
+        return JsonResponse(outcome, outcome.status)
 
     @router.post("/api/actions", response_class=Response, summary="Act on several cases at once")
     async def act_on_all(sent: HttpRequest) -> Response:
-        bulk = _read_body(await sent.body(), BulkDeed)
+        bulk = read_body(await sent.body(), BulkDeed)
         viewer = get_viewer()
-        same = {"action": bulk.action, "unit": bulk.unit, "note": bulk.note, "details": bulk.details}
+        same: dict[str, Any] = {"action": bulk.action, "unit": bulk.unit, "note": bulk.note, "details": bulk.details}
         deeds = [(one.case_id, Deed(expects=one.expects, **same)) for one in bulk.cases]
-        outcomes = await _shield(asyncio.gather(*(actor.act(viewer, case_id, deed) for case_id, deed in deeds)))
-        return _answer({"outcomes": outcomes}, 200)
+        outcomes = await shield(asyncio.gather(*(actor.act(viewer, case_id, deed) for case_id, deed in deeds)))
+        return JsonResponse({"outcomes": outcomes}, 200)
 
     return router
 
@@ -285,23 +284,3 @@ def _tell_overtaken(case_id: str, found: Found) -> Outcome:
         changed_action=last.action if last else None,
         changed_at=last.at_ms // 1000 if last else None,
     )
-
-
-async def _shield(work: Any) -> Any:
-    try:
-        return await work
-    except (HubAway, PublishAway) as error:
-        raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
-    except SQLAlchemyError:
-        raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
-
-
-def _read_body(body: bytes, kind: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise HTTPException(422, str(error)) from None
-
-
-def _answer(content: Any, status: int) -> Response:
-    return Response(msgspec.json.encode(content), status, NO_STORE, media_type="application/json")

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +22,7 @@ from dashboard.people.forms import name_address
 from dashboard.people.unmasking import Persons
 from dashboard.people.viewer import get_viewer
 from dashboard.queue import Filters, Question, make_order, pick_window
+from dashboard.replies import JsonResponse
 from dashboard.scope import ask_in_scope, describe_area
 from dashboard.viewers import make_live_response
 from geo.county import County
@@ -39,15 +39,6 @@ HEALTH_TIMEOUT_S = 2.0
 
 Lang = Literal["zh", "en"]
 T = TypeVar("T")
-
-
-class JsonResponse(Response):
-    """A struct or dictionary as JSON, never cached: everything here is live."""
-
-    media_type = "application/json"
-
-    def __init__(self, content: Any, status_code: int = 200):
-        super().__init__(msgspec.json.encode(content), status_code, {"Cache-Control": "no-store"})
 
 
 class Prepared(Generic[T]):

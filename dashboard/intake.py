@@ -18,6 +18,7 @@ from cases.rulebook import Rulebook
 from dashboard.field.number import make_number, show_number
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import PublishAway, Publisher, PublishRefused
+from dashboard.replies import JsonResponse
 from geo.county import County
 from geo.lookup import CellLookup
 from geo.pack import Name
@@ -159,10 +160,10 @@ def make_intake_router(intake: DeskIntake) -> APIRouter:
             told: dict[str, Any] = {"field": refusal.field, "reason": refusal.reason}
             if refusal.rule is not None:
                 told["rule"] = {"zh": refusal.rule.zh, "en": refusal.rule.en}
-            return _answer(told, refusal.status)
+            return JsonResponse(told, refusal.status)
         except PublishAway as error:
-            return _answer({"field": "report", "reason": str(error)}, 503, {"Retry-After": "2"})
-        return _answer({"case_id": number, "number": show_number(number)}, 201)
+            return JsonResponse({"field": "report", "reason": str(error)}, 503, {"Retry-After": "2"})
+        return JsonResponse({"case_id": number, "number": show_number(number)}, 201)
 
     return router
 
@@ -178,8 +179,3 @@ def read_report(body: bytes) -> DeskReport:
         raise Refused(path.rstrip("`") or "report", reason) from None
     except (ValueError, RecursionError):
         raise Refused("report", "is no JSON") from None
-
-
-def _answer(content: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
-    headers = {"Cache-Control": "no-store"} | (headers or {})
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")

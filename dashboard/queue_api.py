@@ -10,7 +10,6 @@ from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
-import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +22,7 @@ from dashboard.queue import Counts, Filters, Orders, Question, count, find_chang
 from dashboard.queue_query import BadQuery, read_query
 from dashboard.queue_query import Query as QueueQuery
 from dashboard.queue_sql import History, find_described
+from dashboard.replies import JsonResponse
 from dashboard.scope import ask_in_scope, find_scope
 from geo.county import County
 from ingest.masking import mask_text
@@ -68,7 +68,7 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
                 **_describe_counts(count(state, known.question), state),
             }
 
-        return _answer(await ask_in_scope(hub, look))
+        return JsonResponse(await ask_in_scope(hub, look))
 
     @router.get("/changes", response_class=Response, summary="What is new against a window's order")
     async def read_changes(request: Request, order: str, rows: str = "") -> Response:
@@ -91,7 +91,7 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
         answer = await ask_in_scope(hub, look)
         if answer is None:
             raise HTTPException(410, "that order is not known any more: ask for a window without one")
-        return _answer(answer)
+        return JsonResponse(answer)
 
     @router.get("/totals", response_class=Response, summary="How many open cases each of some queries finds")
     async def read_totals(view: Annotated[list[str], Query(max_length=MOST_VIEWS)] = []) -> Response:  # noqa: B006
@@ -104,14 +104,16 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
                 for query in queries
             ]
 
-        return _answer({"totals": await ask_in_scope(hub, look)})
+        return JsonResponse({"totals": await ask_in_scope(hub, look)})
 
     async def _answer_history(query: QueueQuery, viewer: Viewer, offset: int, limit: int) -> Response:
         now_ms, asker = as_ms(datetime.now(UTC)), make_asker(viewer)
         total, found = await _in_thread(partial(history.read, query, find_scope(viewer), now_ms, offset, limit))
         rows = [describe_row(case, rulebook, asker) for case in found]
         counts = await ask_in_scope(hub, lambda state: _describe_counts(count(state, Question(Filters())), state))
-        return _answer({**counts, "order": None, "rows": rows, "length": total, "matching": total, "colours": None})
+        return JsonResponse(
+            {**counts, "order": None, "rows": rows, "length": total, "matching": total, "colours": None}
+        )
 
     return router
 
@@ -188,7 +190,3 @@ async def _in_thread(work: Callable[[], T]) -> T:
         raise HTTPException(422, str(error)) from None
     except SQLAlchemyError:
         raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
-
-
-def _answer(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json", headers={"Cache-Control": "no-store"})

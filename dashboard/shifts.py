@@ -5,7 +5,7 @@ signed is what was shown: the sheet is made again as of the same moment, and ref
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,6 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from cases.rulebook import Rulebook, read_rulebook
 from cases.shifts import ShiftTable, Turn, read_shifts
@@ -27,7 +26,8 @@ from dashboard.people.forms import name_address
 from dashboard.people.notes import record
 from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused, make_event_id
+from dashboard.publishing import SOURCE, Publisher, make_event_id
+from dashboard.replies import JsonResponse, read_body, shield
 from dashboard.roster import BadPlan, Plan, Roster, find_people, read_plans
 from dashboard.shift_sheet import Sheet, find_moment, make_sheet
 from geo.county import County
@@ -49,7 +49,6 @@ AFTER_THE_END: Final = timedelta(hours=1)
 SIGNED_WITHIN: Final = timedelta(days=2)
 LONGEST_PASSWORD: Final = 200
 SHEETS_AT_ONCE: Final = 1
-NO_STORE: Final = {"Cache-Control": "no-store"}
 T = TypeVar("T")
 
 Note = Annotated[str, msgspec.Meta(max_length=4_000)]
@@ -324,54 +323,54 @@ def _add_roster(router: APIRouter, shifts: Shifts) -> None:
     ) -> Response:
         now = datetime.now(UTC)
         first = day or now.astimezone(zone).date()
-        return _answer(await _in_thread(partial(roster.describe, get_viewer().area, now, first, days)))
+        return JsonResponse(await _in_thread(partial(roster.describe, get_viewer().area, now, first, days)))
 
     @router.post("/api/roster", response_class=Response, summary="Plan who is on duty: a list, or a file (CSV)")
     async def plan(request: Request) -> Response:
         viewer = _need("roster")
-        sent = _read_body(await request.body(), Plans)
+        sent = read_body(await request.body(), Plans)
         try:
             plans = [*sent.plans, *(read_plans(sent.csv) if sent.csv else ())]
             checked = [await _in_thread(partial(roster.check, one, viewer.area)) for one in plans]
         except BadPlan as fault:
-            return _answer({"field": fault.field, "reason": fault.reason, "line": fault.line}, 422)
+            return JsonResponse({"field": fault.field, "reason": fault.reason, "line": fault.line}, 422)
         for one, person in checked:
             await _publish(partial(shifts.publisher.publish, "shift.planned", make_plan(one, person, viewer)))
         details = {"plans": len(checked)}
-        await _shield(record(shifts.notes, viewer, "roster.planned", viewer.area, details, name_address(request)))
-        return _answer({"planned": len(checked)})
+        await shield(record(shifts.notes, viewer, "roster.planned", viewer.area, details, name_address(request)))
+        return JsonResponse({"planned": len(checked)})
 
     @router.post("/api/roster/phone", response_class=Response, summary="Somebody's number in clear; it is noted")
     async def read_phone(request: Request) -> Response:
         viewer = _need("unmask")
-        asked = _read_body(await request.body(), Asked)
+        asked = read_body(await request.body(), Asked)
         found = await _in_thread(partial(roster.find_duty, viewer.area, asked.date, asked.shift, asked.person))
         if found is None:
             raise HTTPException(404, "nobody of that name is on duty then")
         address = name_address(request)
-        await _shield(record(shifts.notes, viewer, "roster.unmask", found.person, {"date": found.date}, address))
-        return _answer({"phone": roster.open_phone(found)})
+        await shield(record(shifts.notes, viewer, "roster.unmask", found.person, {"date": found.date}, address))
+        return JsonResponse({"phone": roster.open_phone(found)})
 
 
 def _add_hand_overs(router: APIRouter, shifts: Shifts) -> None:
     @router.get("/api/handovers", response_class=Response, summary="The hand-overs of the viewer's desk, latest first")
     async def list_all() -> Response:
         found = await _in_thread(partial(shifts.list_recent, get_viewer().area, datetime.now(UTC)))
-        return _answer({"hand_overs": [describe_hand_over(one, full=False) for one in found]})
+        return JsonResponse({"hand_overs": [describe_hand_over(one, full=False) for one in found]})
 
     @router.get("/api/handovers/draft", response_class=Response, summary="What a shift would be handed over with, now")
     async def read_draft(day: Annotated[date | None, Query(alias="date")] = None, shift: str = "") -> Response:
         viewer = _need("hand_over")
         now = datetime.now(UTC)
         turn = shifts.read_turn(day, shift) if day else await _in_thread(partial(shifts.choose_turn, viewer, now))
-        draft = await _shield(shifts.draft_in_turn(viewer, turn))
-        return _answer(describe_draft(draft))
+        draft = await shield(shifts.draft_in_turn(viewer, turn))
+        return JsonResponse(describe_draft(draft))
 
     @router.post("/api/handovers", response_class=Response, summary="Sign a shift over")
     async def give(request: Request) -> Response:
         viewer = _need("hand_over")
-        giving = _read_body(await request.body(), Giving)
-        return _tell(await _shield(shifts.give(viewer, giving, name_address(request))))
+        giving = read_body(await request.body(), Giving)
+        return _tell(await shield(shifts.give(viewer, giving, name_address(request))))
 
     @router.get("/api/handovers/{day}/{shift}", response_class=Response, summary="One hand-over, as it was signed")
     async def read_one(day: date, shift: str) -> Response:
@@ -379,14 +378,14 @@ def _add_hand_overs(router: APIRouter, shifts: Shifts) -> None:
         found = await _in_thread(partial(shifts.find, get_viewer().area, turn))
         if found is None:
             raise HTTPException(404, "this shift was not handed over")
-        return _answer(describe_hand_over(found))
+        return JsonResponse(describe_hand_over(found))
 
     @router.post("/api/handovers/{day}/{shift}/taking", response_class=Response, summary="Sign that it was taken over")
     async def take(request: Request, day: date, shift: str) -> Response:
         viewer = _need("hand_over")
-        taking = _read_body(await request.body(), Taking)
+        taking = read_body(await request.body(), Taking)
         turn = shifts.read_turn(day, shift)
-        return _tell(await _shield(shifts.take(viewer, turn, taking, name_address(request))))
+        return _tell(await shield(shifts.take(viewer, turn, taking, name_address(request))))
 
 
 def make_plan(plan: Plan, person: Viewer | None, planner: Viewer) -> dict[str, Any]:
@@ -455,7 +454,7 @@ def _tell(signed: Signed) -> Response:
         "shift": None if found is None else found.given.shift,
         "digest": None if found is None else found.given.digest,
     }
-    return _answer(told, signed.status)
+    return JsonResponse(told, signed.status)
 
 
 def _need(right: str) -> Viewer:
@@ -466,30 +465,8 @@ def _need(right: str) -> Viewer:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    return await _shield(asyncio.to_thread(work))
+    return await shield(asyncio.to_thread(work))
 
 
 async def _publish(work: Callable[[], Awaitable[T]]) -> T:
-    return await _shield(work())
-
-
-async def _shield(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except PublishRefused as error:
-        raise HTTPException(422, str(error)) from None
-    except PublishAway as error:
-        raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
-    except SQLAlchemyError:
-        raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
-
-
-def _read_body(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise HTTPException(422, str(error)) from None
-
-
-def _answer(content: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, NO_STORE, media_type="application/json")
+    return await shield(work())

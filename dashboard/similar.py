@@ -28,13 +28,13 @@ from cases.duplicates import (
     read_rules,
 )
 from cases.rulebook import read_rulebook
-from dashboard.api import JsonResponse
 from dashboard.field.pace import Pace
 from dashboard.field.report import list_public
 from dashboard.likenesses import KnownCase, describe_likeness, describe_publicly, know_case, know_row
 from dashboard.live import Hub, HubAway
 from dashboard.people.forms import name_address
 from dashboard.people.viewer import Viewer, find_viewer
+from dashboard.replies import JsonResponse
 from dashboard.scope import find_scope, sees_file
 from geo.county import County
 from geo.lookup import CellLookup

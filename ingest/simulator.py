@@ -93,7 +93,7 @@ class Simulation:
             happenings = self._tell_readings(begin, finish, cadence)
             if cases:
                 happenings += self._cases.happen(begin, finish) + self._rounds.happen(begin, finish)
-            yield from (as_event(happening) for happening in sorted(happenings, key=_when))
+            yield from as_events(happenings)
             begin = finish
 
     def tell_cases(self, start: float, end: float) -> Iterator[CloudEvent]:
@@ -107,7 +107,7 @@ class Simulation:
 
     def tell_rounds(self, start: float, end: float) -> Iterator[CloudEvent]:
         """Yield the check-ins of patrols in a span, in the order of time."""
-        yield from (as_event(happening) for happening in sorted(self._rounds.happen(start, end), key=_when))
+        yield from as_events(self._rounds.happen(start, end))
 
     def look_back(self) -> Cases:
         """Return the same cases once more, to be told from another time than the present."""

@@ -11,11 +11,11 @@ from dashboard.people.audit import Audit, Deed, Finding
 from dashboard.people.permissions import may
 from dashboard.people.sheets import Sheets
 from dashboard.people.viewer import get_viewer
+from dashboard.replies import JsonResponse
 from dashboard.text import load_catalogue, text
 
 ROWS: Final = 100
 MOST_ROWS: Final = 1_000
-NO_STORE: Final = {"Cache-Control": "no-store"}
 FILTERS: Final = ("actor", "deed", "subject")
 
 
@@ -60,7 +60,7 @@ def make_audit_router(sheets: Sheets, audit: Audit) -> APIRouter:
             deeds = await asyncio.to_thread(audit.read, actor, deed, subject, before, limit)
         except SQLAlchemyError:
             raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
-        return Response(msgspec.json.encode({"deeds": deeds}), headers=NO_STORE, media_type="application/json")
+        return JsonResponse({"deeds": deeds})
 
     return router
 

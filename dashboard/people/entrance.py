@@ -10,7 +10,6 @@ from fastapi import APIRouter, FastAPI
 from dashboard.people.directory import make_directory_router
 from dashboard.people.gate import Gate
 from dashboard.people.log_in import make_demo_router, make_log_in_router
-from dashboard.people.notes import Notes
 from dashboard.people.register import Register, open_register
 from dashboard.people.sheets import Sheets
 from geo.county import County
@@ -23,16 +22,15 @@ def guard_app(
     county: County,
     script_hashes: Iterable[str] = (),
     pages: bool = True,
-    notes: Notes | None = None,
 ) -> None:
     """Let nobody reach the application but through the gate; call it when everything else is in it.
 
     script_hashes: of the scripts that stand in its pages, as a Content-Security-Policy writes them. pages: also add
-    the pages of log-in and accounts, which one process behind an address has. notes: instead of the audit log.
+    the pages of log-in and accounts, which one process behind an address has.
     """
     log_in = settings.auth == "on"
     sheets = Sheets(county, settings.ui_lang, logs_out=log_in)
-    register = open_register(settings, notes) if log_in else None
+    register = open_register(settings) if log_in else None
     if register is not None:
         app.include_router(_make_closing_router(register))
     if pages and register is not None:

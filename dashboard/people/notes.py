@@ -2,28 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from dashboard.people.audit import Audit
 from dashboard.people.viewer import Viewer
 
 
-class Notes(Protocol):
-    """Where deeds are written down: `dashboard.people.audit.Audit`."""
-
-    def note(
-        self,
-        actor: str,
-        role: str,
-        deed: str,
-        subject: str = "",
-        address: str = "",
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Write one deed down; blocks."""
-
-
 async def record(
-    notes: Notes,
+    notes: Audit,
     viewer: Viewer,
     deed: str,
     subject: str = "",

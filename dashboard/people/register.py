@@ -6,8 +6,7 @@ from sqlalchemy import Engine
 
 from dashboard.people.accounts import Accounts
 from dashboard.people.attempts import Attempts
-from dashboard.people.audit import open_audit
-from dashboard.people.notes import Notes
+from dashboard.people.audit import Audit, open_audit
 from dashboard.people.sessions import Limits, Roll, Sessions
 from ingest.settings import Settings
 from ingest.store import name_database, open_database
@@ -22,14 +21,11 @@ class Register:
     sessions: Sessions
     roll: Roll
     attempts: Attempts
-    notes: Notes
+    notes: Audit
 
 
-def open_register(settings: Settings, notes: Notes | None = None) -> Register:
-    """Return the register in the settings' database, which is asked only when somebody wants something of it.
-
-    notes: where deeds are written down instead of the audit log.
-    """
+def open_register(settings: Settings) -> Register:
+    """Return the register in the settings' database, which is asked only when somebody wants something of it."""
     engine = open_database(name_database(settings))
     sessions = Sessions(engine, Limits.of(settings))
     return Register(
@@ -38,5 +34,5 @@ def open_register(settings: Settings, notes: Notes | None = None) -> Register:
         sessions=sessions,
         roll=Roll(sessions),
         attempts=Attempts(),
-        notes=notes or open_audit(settings),
+        notes=open_audit(settings),
     )

@@ -19,6 +19,7 @@ from dashboard.people.audit import Audit, open_audit
 from dashboard.people.forms import name_address
 from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
+from dashboard.replies import JsonResponse
 from dashboard.scope import sees_file
 from geo.county import County
 from ingest.answers import CaseFile, Reporter
@@ -36,7 +37,6 @@ MOST_UNMASKED: Final = 20
 UNMASKED_WITHIN: Final = timedelta(minutes=10)
 
 DISPUTE: Final = "dispute"
-NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
@@ -146,7 +146,7 @@ def make_unmasking_router(persons: Persons) -> APIRouter:
             {"name": one.name, "phone": one.phone, "email": one.email, "unreadable": one.unreadable is not None}
             for one in reporters
         ]
-        return Response(msgspec.json.encode({"reporters": told}), headers=NO_STORE, media_type="application/json")
+        return JsonResponse({"reporters": told})
 
     return router
 

@@ -7,30 +7,20 @@ from sqlalchemy import Connection
 from ingest.alert_life import last_end_of
 from ingest.arrivals import Arrival
 from ingest.records import AlertIssued, encode_record
-from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys
+from ingest.rows.known import split_known
+from ingest.statements import Row, execute_rows, insert_sql
 from ingest.tables import alerts, as_ms
 
 COLUMNS = (
     *("source", "event_id", "identifier", "status", "kind", "sent_at", "ends_at", "received_at", "origin", "record"),
 )
 INSERT_ALERT = insert_sql(alerts, COLUMNS)
-SELECT_KNOWN = select_of_keys(alerts, ("source", "event_id"), ("source", "event_id"))
 
 
 def write_alerts(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arrival]:
     """Write the alerts among `arrivals` and return those that were there already, which change nothing."""
-    new: dict[tuple[str, str], Arrival] = {}
-    repeated: list[Arrival] = []
-    for arrival in arrivals:
-        if not isinstance(arrival.record, AlertIssued):
-            continue
-        key = (arrival.record.source, arrival.record.id)
-        if key in new:
-            repeated.append(arrival)
-        else:
-            new[key] = arrival
-    for row in select_by_keys(connection, SELECT_KNOWN, new.copy()):
-        repeated.append(new.pop((row[0], row[1])))
+    issued = (arrival for arrival in arrivals if isinstance(arrival.record, AlertIssued))
+    new, repeated = split_known(connection, alerts, issued)
     rows = [_alert_row(arrival.record) for arrival in new.values() if isinstance(arrival.record, AlertIssued)]
     execute_rows(connection, INSERT_ALERT, rows)
     return repeated

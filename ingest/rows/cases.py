@@ -10,10 +10,9 @@ from sqlalchemy import Connection
 from ingest.arrivals import Arrival
 from ingest.case_state import REPORT, Action, CaseState, first_report, fold_case
 from ingest.records import CaseActed, CaseReported
+from ingest.rows.known import EventKey, split_known
 from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys
 from ingest.tables import as_ms, case_actions, cases, reporters
-
-EventKey = tuple[str, str]
 
 ACTION_COLUMNS = (
     *("case_id", "source", "event_id", "origin", "action", "actor", "unit", "at", "received_at", "note", "details"),
@@ -54,7 +53,6 @@ UPSERT_CASE = insert_sql(
 )
 UPDATE_CASE = f"UPDATE cases SET {', '.join(f'{column} = ?' for column in CaseState._fields)} WHERE case_id = ?"
 MARK_ARRIVED = "UPDATE case_actions SET waiting = FALSE WHERE waiting AND case_id = ?"
-SELECT_KNOWN = select_of_keys(case_actions, ("source", "event_id"), ("source", "event_id"))
 SELECT_REPORTED = select_of_keys(cases, ("case_id",), ("case_id",))
 ACTION_FIELDS = [name.removesuffix("_json") for name in Action._fields]
 SELECT_ACTIONS = select_of_keys(case_actions, ("case_id", *ACTION_FIELDS), ("case_id",))
@@ -70,7 +68,10 @@ def write_cases(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arr
     Raises `RefusedRecord` for an action named `report`: that name is a report's own.
     """
     _lock_cases(connection, arrivals)
-    new, repeated = _split_known(connection, arrivals)
+    kinds = CaseReported | CaseActed
+    of_cases = (arrival for arrival in arrivals if isinstance(arrival.record, kinds))
+    unknown, repeated = split_known(connection, case_actions, of_cases)
+    new = {key: arrival.record for key, arrival in unknown.items() if isinstance(arrival.record, kinds)}
     if not new:
         return repeated
     reports = {key: record for key, record in new.items() if isinstance(record, CaseReported)}
@@ -98,29 +99,6 @@ def _lock_cases(connection: Connection, arrivals: Iterable[Arrival]) -> None:
     locks = sorted({crc32(case_id.encode()) % CASE_LOCKS for case_id in cases})
     if locks:
         connection.exec_driver_sql(LOCK_CASES, (CASE_LOCK, locks))
-
-
-def _split_known(
-    connection: Connection, arrivals: Iterable[Arrival]
-) -> tuple[dict[EventKey, CaseReported | CaseActed], list[Arrival]]:
-    """Return the records that SQL does not have yet, by source and id, and the arrivals it has."""
-    new: dict[EventKey, CaseReported | CaseActed] = {}
-    owners: dict[EventKey, Arrival] = {}
-    repeated: list[Arrival] = []
-    for arrival in arrivals:
-        record = arrival.record
-        if not isinstance(record, CaseReported | CaseActed):
-            continue
-        key = (record.source, record.id)
-        if key in new:
-            repeated.append(arrival)
-        else:
-            new[key], owners[key] = record, arrival
-    for row in select_by_keys(connection, SELECT_KNOWN, new.copy()):
-        key = (row[0], row[1])
-        del new[key]
-        repeated.append(owners[key])
-    return new, repeated
 
 
 def _derive_cases(connection: Connection, case_ids: Iterable[str], new: dict[EventKey, CaseReported]) -> None:

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from ingest.arrivals import Arrival
 from ingest.records import TaskChecked
+from ingest.rows.known import KEY, split_known
 from ingest.sealing import Keyring
-from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys
+from ingest.statements import Row, execute_rows, insert_sql
 from ingest.tables import as_ms, as_time, care_persons, task_checks
 
-KEY: Final = ("source", "event_id")
 COLUMNS: Final = (
     *(*KEY, "plan", "cell_code", "person", "worker", "at", "received_at", "lon", "lat", "note", "origin"),
 )
@@ -52,20 +52,8 @@ class CarePerson(msgspec.Struct, frozen=True):
 
 def write_checks(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arrival]:
     """Write the check-ins among `arrivals` and return those that were there already, which change nothing."""
-    new: dict[tuple[str, str], Arrival] = {}
-    repeated: list[Arrival] = []
-    for arrival in arrivals:
-        if not isinstance(arrival.record, TaskChecked):
-            continue
-        key = (arrival.record.source, arrival.record.id)
-        if key in new:
-            repeated.append(arrival)
-        else:
-            new[key] = arrival
-    if not new:
-        return []
-    for row in select_by_keys(connection, select_of_keys(task_checks, KEY, KEY), new.copy()):
-        repeated.append(new.pop((row[0], row[1])))
+    checked = (arrival for arrival in arrivals if isinstance(arrival.record, TaskChecked))
+    new, repeated = split_known(connection, task_checks, checked)
     records = [arrival.record for arrival in new.values()]
     execute_rows(connection, INSERT, [_as_row(record) for record in records if isinstance(record, TaskChecked)])
     return repeated

@@ -6,15 +6,15 @@ from datetime import date
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, select
+from sqlalchemy import Connection, Engine, Select, Table, select
 
 from ingest.arrivals import Arrival
 from ingest.records import ShiftHandedOver, ShiftPlanned, ShiftTakenOver, decode_record, encode_record
+from ingest.rows.known import KEY, split_known
 from ingest.signatures import digest_content
-from ingest.statements import Row, execute_rows, insert_sql, select_by_keys, select_of_keys
+from ingest.statements import Row, execute_rows, insert_sql
 from ingest.tables import as_ms, hand_overs, shift_plans
 
-KEY: Final = ("source", "event_id")
 PLAN_COLUMNS: Final = (
     *(*KEY, "area", "date", "shift", "person", "title", "role", "phone", "withdrawn", "actor", "at"),
     *("received_at", "origin"),
@@ -76,23 +76,13 @@ def write_shifts(connection: Connection, arrivals: Iterable[Arrival]) -> list[Ar
     signatures = [arrival for arrival in plans if not isinstance(arrival.record, ShiftPlanned)]
     plans = [arrival for arrival in plans if isinstance(arrival.record, ShiftPlanned)]
     return [
-        *_write(connection, "shift_plans", plans),
-        *_write(connection, "hand_overs", signatures),
+        *_write(connection, shift_plans, plans),
+        *_write(connection, hand_overs, signatures),
     ]
 
 
-def _write(connection: Connection, name: str, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    table = {"shift_plans": shift_plans, "hand_overs": hand_overs}[name]
-    new: dict[tuple[str, str], Arrival] = {}
-    repeated: list[Arrival] = []
-    for arrival in arrivals:
-        key = (arrival.record.source, arrival.record.id)
-        if key in new:
-            repeated.append(arrival)
-        else:
-            new[key] = arrival
-    for row in select_by_keys(connection, select_of_keys(table, KEY, KEY), new.copy()):
-        repeated.append(new.pop((row[0], row[1])))
+def _write(connection: Connection, table: Table, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    new, repeated = split_known(connection, table, arrivals)
     records = [arrival.record for arrival in new.values()]
     execute_rows(connection, INSERT_PLAN, [_plan_row(one) for one in records if isinstance(one, ShiftPlanned)])
     signed = [one for one in records if isinstance(one, ShiftHandedOver | ShiftTakenOver)]

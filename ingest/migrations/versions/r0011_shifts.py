@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0011"
-down_revision = "r0010"
+down_revision = "r0009"
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
