@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from brain.alarm_rules import read_alarm_rules
 from dashboard.people.commands import provide_administrator
 from geo.builtin import provide_demo
 from geo.county import PackError, load_county
@@ -42,6 +43,8 @@ def list_parts(settings: Settings) -> list[Part]:
     parts.append(Part("web", [*python, "dashboard", "serve"], environ, ready=answers(f"{settings.web_url}/health")))
     if settings.steward != "0":
         parts.append(Part("steward", [*python, "cases", "steward"], environ))
+    if settings.alarms:
+        parts.append(Part("alarms", [*python, "brain", "watch"], environ))
     return parts
 
 
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         check_port("INGEST_PORT", settings.ingest_host, settings.ingest_port)
         with claim_data_folder(settings.data_dir):
             county = settings.county or provide_demo(settings.data_dir / "counties" / "demo")
-            load_county(county)
+            read_alarm_rules(load_county(county))
             provide_key(settings)
             provide_administrator(settings)
             parts = list_parts(replace(settings, county=county.resolve()))

@@ -16,6 +16,7 @@ SCRIPTS = (
     "mqtt_rate",
     "live_fanout",
     "town_channels",
+    "alarms",
     "map_update",
     "event_to_screen",
     "duty_queue",

@@ -24,8 +24,9 @@ import pandas
 import scipy.sparse
 
 from bench.table import print_table
+from cases.calendars import DAY_MS
 from cases.duplicate_index import DuplicateIndex
-from cases.duplicates import DAY_MS, METRES_PER_DEGREE, DuplicateRules, Likeness, Report
+from cases.duplicates import METRES_PER_DEGREE, DuplicateRules, Likeness, Report
 from cases.wording import split_words
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Averaging = Literal["hourly", "daily"]
 TABLE = Path(__file__).parent / "tables" / "aqi.toml"
+
+POLLUTANTS: Final = ("pm25", "pm10", "so2", "no2", "o3", "co")
 
 # Highest index of levels 1 (优) to 5 (重度); above the last is 6 (严重). HJ 633-2012 table 2.
 LEVEL_TOPS = (50, 100, 150, 200, 300)
@@ -49,6 +51,12 @@ def rate_air(
         return None
     aqi, above_table, pollutant = max(rated, key=lambda row: row[0])
     return AirQuality(aqi, level_of(aqi), pollutant if aqi > LEVEL_TOPS[0] else None, above_table)
+
+
+def read_concentrations(pm25: float | None, attributes: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a station measured, by pollutant, from a reading's main value and its other fields."""
+    given = {"pm25": pm25, **attributes}
+    return {name: float(value) for name in POLLUTANTS if isinstance(value := given.get(name), int | float)}
 
 
 def level_of(aqi: float) -> int:

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 TABLE = Path(__file__).parent / "tables" / "surface_water.toml"
 WORST = 6
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "cod_mn": ("codMn",),
+    "dissolved_oxygen": ("O2",),
+    "ammonia_n": ("NH3-N", "NH4", "NH3"),
+    "total_p": ("P-TOT",),
+    "cod": ("cod",),
+    "bod5": ("bod",),
+    "ph": ("pH",),
+}
+"""Our names of what is measured → those of WaterQualityObserved; the first that is there counts."""
 CLASS_NAMES = ("I", "II", "III", "IV", "V", "劣V")
 
 
@@ -49,6 +59,17 @@ def rate_water(measured: Mapping[str, float | None], lake: bool = False) -> Wate
         return None
     worst = max(grades.values())
     return WaterQuality(worst, tuple(field for field, grade in grades.items() if grade == worst))
+
+
+def read_measured(cod_mn: float | None, attributes: Mapping[str, Any]) -> dict[str, float]:
+    """Return what a station measured, by our names, from a reading's main value and its other fields."""
+    given = {"codMn": cod_mn, **attributes}
+    found = {}
+    for field, names in FIELDS.items():
+        value = next((given[name] for name in names if isinstance(given.get(name), int | float)), None)
+        if value is not None:
+            found[field] = float(value)
+    return found
 
 
 @cache

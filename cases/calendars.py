@@ -8,19 +8,19 @@ Thursday 10:00. The law lets a term run to the end of its last day; so whoever k
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from math import isfinite
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from cases.holidays import HOLIDAYS, MAKE_UP_DAYS, YEARS
+from cases.tables import split_fault
 from geo.pack import Name, PackError
 from geo.profile import Calendar
 from ingest.tables import EPOCH, HOUR_MS, as_ms, as_time
 
 Unit = Literal["minutes", "hours", "days", "working_minutes", "working_hours", "working_days"]
-UNITS: Final[tuple[Unit, ...]] = get_args(Unit)
 WORKING: Final = "working_"
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -29,17 +29,14 @@ LONGEST_DAYS: Final = 3650
 _UNIT_MS: Final = {"minutes": MINUTE_MS, "hours": HOUR_MS, "days": DAY_MS}
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A length of time in a unit; raises `ValueError` unless it is longer than nothing and at most ten years."""
 
-    amount: float
+    amount: int | float
     unit: Unit
 
     def __post_init__(self) -> None:
-        if self.unit not in UNITS:
-            raise ValueError(f"unit must be one of {', '.join(UNITS)}, not {self.unit!r}")
-        if not isfinite(self.amount) or not 0 < self.amount * _UNIT_MS[self.plain_unit] <= LONGEST_DAYS * DAY_MS:
+        if not 0 < self.amount * _UNIT_MS[self.plain_unit] <= LONGEST_DAYS * DAY_MS:
             raise ValueError(f"amount must be above 0 and at most {LONGEST_DAYS} days, not {self.amount!r}")
 
     @property
@@ -55,12 +52,11 @@ class Span:
 
 def read_span(value: object) -> Span:
     """Return the span of `{amount, unit}`; raises `ValueError` with the reason where it is none."""
-    if not isinstance(value, Mapping) or set(value) != {"amount", "unit"}:
-        raise ValueError(f"must be {{ amount, unit }}, not {value!r}")
-    amount, unit = value["amount"], value["unit"]
-    if isinstance(amount, bool) or not isinstance(amount, int | float):
-        raise ValueError(f"amount must be a number, not {amount!r}")
-    return Span(amount, unit)
+    try:
+        return msgspec.convert(value, Span)
+    except msgspec.ValidationError as error:
+        field, reason = split_fault(error)
+        raise ValueError(f"{field[1:]}: {reason}" if field else reason) from None
 
 
 class DayException(NamedTuple):

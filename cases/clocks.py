@@ -47,11 +47,6 @@ class Clock:
         """Whether the clock stands still until somebody resumes the case."""
         return bool(self.stops) and self.stops[-1][1] is None
 
-    @property
-    def on_time(self) -> bool | None:
-        """Whether it ended by its deadline; None while it has not ended."""
-        return None if self.ended_ms is None else self.due_ms is None or self.ended_ms <= self.due_ms
-
     def colour(self, now_ms: int) -> Colour:
         """Return the light at a moment; after the end the light at which it ended."""
         now_ms = self._limit_moment(now_ms)

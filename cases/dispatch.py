@@ -8,51 +8,44 @@ same way how complex a dispute is (分流): the village's, the town's or the cou
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
-import msgspec
-
-from cases.flow import Flow
+from cases.flow import LEVELS, Flow, Level
 from cases.fold import Step, trace
 from cases.matters import Admission
-from cases.tables import FILE, Named, check_beginnings, check_known, read_rows
+from cases.tables import FILE, Beginnings, Rule, check_beginnings, check_known, read_rules, read_time
 from geo.county import County
 from geo.pack import Name, PackError
 from ingest.records import Channel
 
-Severity = Annotated[int, msgspec.Meta(ge=1, le=4)]
-Level = Literal["cell", "village", "town", "county"]
+Why = tuple[tuple[str, str], ...]
+"""Each condition that decided, with what was found."""
+
 PLATFORM_RULE: Final = "platform"  # what holds where no rule fits: the class's own platform
 UNLISTED_RULE: Final = "unlisted"  # what holds for a class that is on no matter list
 
 
-class DispatchRule(Named, kw_only=True):
+class DispatchRule(Rule, kw_only=True):
     """One rule: what it fits, and what it proposes.
 
-    categories, areas: beginnings of codes. hours: a span of county time such as `18:00-08:00`, which may pass midnight.
+    areas: beginnings of codes. hours: a span of county time such as `18:00-08:00`, which may pass midnight.
     unit: who leads; co_units: who is called in as well. level: whose matter it then is. automatic: it goes by itself.
     """
 
-    key: str
     unit: str
-    categories: tuple[str, ...] = ()
-    areas: tuple[str, ...] = ()
+    areas: Beginnings = ()
     levels: tuple[Level, ...] = ()
-    severities: tuple[Severity, ...] = ()
-    channels: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ()
     hours: str = ""
     co_units: tuple[str, ...] = ()
     level: Level = "town"
     automatic: bool = False
 
 
-class TriageRule(Named, kw_only=True):
+class TriageRule(Rule, kw_only=True):
     """How complex a dispute is that fits: `people` is at least how many are party to it."""
 
-    key: str
     complexity: Literal["simple", "complex", "difficult"]
-    categories: tuple[str, ...] = ()
-    severities: tuple[Severity, ...] = ()
     people: int = 0
 
 
@@ -85,8 +78,12 @@ class Proposal:
     co_units: tuple[str, ...]
     level: str
     automatic: bool
-    why: tuple[tuple[str, str], ...]
+    why: Why
     units: tuple[str, ...]
+
+    def settle(self, level: str) -> dict[str, str]:
+        """Return the details of an action that follows this; what has gone up to a level does not come down by it."""
+        return {"level": max(level, self.level, key=LEVELS.index), "platform": self.platform}
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ class Triage:
     rule: str
     name: Name
     complexity: str
-    why: tuple[tuple[str, str], ...]
+    why: Why
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class HandBack:
 class DispatchRules:
     """The rules of one county."""
 
-    def __init__(self, rules: Sequence[DispatchRule], county: County, triage: Sequence[TriageRule] = ()) -> None:
+    def __init__(self, rules: Sequence[DispatchRule], triage: Sequence[TriageRule], county: County) -> None:
         self._rules = [(rule, read_hours(rule.hours)) for rule in rules]
         self._triage = triage
         self._county = county
@@ -123,28 +120,25 @@ class DispatchRules:
         the matter list says of the case, which goes before where it routes what is not on it.
         """
         if admission is not None and admission.unit and admission.unit not in without:
-            why = (("category", facts.category), ("list", admission.version))
-            return self._make(UNLISTED_RULE, admission.rule, admission.unit, why, without)
+            listed = (("category", facts.category), ("list", admission.version))
+            return self._make(UNLISTED_RULE, admission.rule, admission.unit, listed, without)
         local = facts.at.astimezone(self._county.time_zone).time()
         for rule, hours in self._rules:
-            found = _fit(rule, hours, facts, local)
-            if found is not None and rule.unit not in without:
+            why = _fit(rule, hours, facts, local)
+            if why is not None and rule.unit not in without:
                 co_units = tuple(unit for unit in rule.co_units if unit not in without)
-                return self._make(
-                    rule.key, rule.name, rule.unit, tuple(found), without, co_units, rule.level, rule.automatic
-                )
+                return self._make(rule.key, rule.name, rule.unit, why, without, co_units, rule.level, rule.automatic)
         return self._fall_back(facts, without)
 
     def triage(self, facts: Facts) -> Triage | None:
         """Return how complex a dispute is by the first rule that fits; None where none does."""
         for rule in self._triage:
-            conditions: list[tuple[str, object, bool, str]] = [
+            why = _tell_why(
                 ("category", rule.categories, facts.category.startswith(rule.categories), facts.category),
                 ("severity", rule.severities, facts.severity in rule.severities, str(facts.severity)),
                 ("people", rule.people, (facts.people or 0) >= rule.people, str(facts.people or 0)),
-            ]
-            if all(fits for _, asked, fits, _ in conditions if asked):
-                why = tuple((name, found) for name, asked, _, found in conditions if asked)
+            )
+            if why is not None:
                 return Triage(rule.key, rule.name, rule.complexity, why)
         return None
 
@@ -162,7 +156,7 @@ class DispatchRules:
         rule: str,
         name: Name,
         unit: str,
-        why: tuple[tuple[str, str], ...],
+        why: Why,
         without: Sequence[str],
         co_units: tuple[str, ...] = (),
         level: str = "town",
@@ -189,42 +183,29 @@ def list_hand_backs(flow: Flow, steps: Iterable[Step]) -> list[HandBack]:
 
 def read_dispatch(settings: Mapping[str, Any], county: County) -> DispatchRules:
     """Return a pack's dispatch and triage rules; raises `PackError` naming the row and the field."""
-    rules = read_rows(settings, "dispatch_rules", DispatchRule)
-    keys = [rule.key for rule in rules]
+    rules = read_rules(
+        settings, "dispatch_rules", DispatchRule, county.categories, taken={PLATFORM_RULE, UNLISTED_RULE}
+    )
     for number, rule in enumerate(rules, 1):
         place = f"dispatch_rules[{number}]"
-        _check_key(rule.key, rule.zh, keys, place)
         check_known([rule.unit], county.units, f"{place}.unit", "unit")
         check_known(rule.co_units, county.units, f"{place}.co_units", "unit")
         if rule.unit in rule.co_units:
             raise PackError(f"{FILE}: {place}.co_units: {rule.unit!r} leads already")
-        check_known(rule.channels, get_args(Channel), f"{place}.channels", "channel")
-        check_beginnings(rule.categories, county.categories, f"{place}.categories")
         check_beginnings(rule.areas, county.areas.index, f"{place}.areas")
         try:
             read_hours(rule.hours)
         except ValueError:
             raise PackError(f"{FILE}: {place}.hours: {rule.hours!r} is no span like 18:00-08:00") from None
-    triage = read_rows(settings, "triage_rules", TriageRule)
-    for number, each in enumerate(triage, 1):
-        place = f"triage_rules[{number}]"
-        _check_key(each.key, each.zh, [one.key for one in triage], place)
-        check_beginnings(each.categories, county.categories, f"{place}.categories")
-    return DispatchRules(rules, county, triage)
-
-
-def _check_key(key: str, words: str, keys: Sequence[str], place: str) -> None:
-    if not key or keys.count(key) > 1 or key in (PLATFORM_RULE, UNLISTED_RULE):
-        raise PackError(f"{FILE}: {place}.key: {key!r} is {'taken' if key else 'missing'}")
-    if not words:
-        raise PackError(f"{FILE}: {place}.zh is missing: the rule in words")
+    triage = read_rules(settings, "triage_rules", TriageRule, county.categories, taken=set())
+    return DispatchRules(rules, triage, county)
 
 
 def read_hours(text: str) -> tuple[time, time] | None:
     """Return the two ends of a span of the day; None for an empty text; raises `ValueError`."""
     if not text:
         return None
-    start, end = (time.fromisoformat(part) for part in text.split("-"))
+    start, end = map(read_time, text.split("-"))
     if start == end:
         raise ValueError(f"{text} is no time at all")
     return start, end
@@ -236,20 +217,24 @@ def lies_within(hours: tuple[time, time], moment: time) -> bool:
     return start <= moment < end if start < end else moment >= start or moment < end
 
 
-def _fit(
-    rule: DispatchRule, hours: tuple[time, time] | None, facts: Facts, local: time
-) -> list[tuple[str, str]] | None:
+def _fit(rule: DispatchRule, hours: tuple[time, time] | None, facts: Facts, local: time) -> Why | None:
     """Return which conditions decided and what was found; None where one does not fit."""
     if rule.categories and not facts.category.startswith(rule.categories):
         return None  # nearly all, so this is asked first
-    conditions: list[tuple[str, object, bool, str]] = [
+    return _tell_why(
         ("category", rule.categories, True, facts.category),
         ("area", rule.areas, (facts.cell_code or "").startswith(rule.areas), facts.cell_code or ""),
         ("level", rule.levels, facts.level in rule.levels, facts.level),
         ("severity", rule.severities, facts.severity in rule.severities, str(facts.severity)),
         ("channel", rule.channels, facts.channel in rule.channels, facts.channel),
         ("hours", hours, hours is not None and lies_within(hours, local), f"{local:%H:%M}"),
-    ]
-    if any(asked and not fits for _, asked, fits, _ in conditions):
-        return None
-    return [(name, found) for name, asked, _, found in conditions if asked]
+    )
+
+
+def _tell_why(*conditions: tuple[str, object, bool, str]) -> Why | None:
+    """Return the conditions that a rule makes, with what was found; None where one does not hold.
+
+    conditions: a name, what the rule says of it (nothing: it makes none), whether that holds, and what was found.
+    """
+    made = [(name, holds, found) for name, said, holds, found in conditions if said]
+    return tuple((name, found) for name, _, found in made) if all(holds for _, holds, _ in made) else None

@@ -15,14 +15,16 @@ for a person to look at; nothing is merged by itself.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
 
+from msgspec import Meta, Struct
+
+from cases.calendars import DAY_MS
+from cases.tables import FILE, read_row
 from cases.wording import Vocabulary, split_words
-from geo.pack import PackError
+from ingest.tables import HOUR_MS
 
-DAY_MS: Final = 86_400_000
-HOUR_MS: Final = 3_600_000
 METRES_PER_DEGREE: Final = 111_320.0
 SAME_CELL: Final = 0.6
 SAME_GROUP: Final = 0.5
@@ -31,19 +33,21 @@ TELLING_WORDS: Final = 3
 ReasonKind = Literal["metres", "cell", "hours", "class", "group", "words", "contact", "ended", "closed"]
 
 
-@dataclass(frozen=True)
-class Weights:
+Share = Annotated[float, Meta(ge=0, le=1)]
+Amount = Annotated[float, Meta(gt=0, le=100_000)]
+
+
+class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """How much being wholly unlike in one respect takes from a score: 0 nothing, 1 everything."""
 
-    time: float = 0.5
-    words: float = 0.75
-    category: float = 0.6
-    ended: float = 0.5
-    contact: float = 0.5
+    time: Share = 0.5
+    words: Share = 0.75
+    category: Share = 0.6
+    ended: Share = 0.5
+    contact: Share = 0.5
 
 
-@dataclass(frozen=True)
-class DuplicateRules:
+class DuplicateRules(Struct, frozen=True, forbid_unknown_fields=True):
     """What counts as alike: `[duplicates]` of a pack's `cases.toml`.
 
     listed: the score from which a case is shown at all. likely: from which it is proposed as a duplicate.
@@ -51,14 +55,18 @@ class DuplicateRules:
     repeat_radius_m, repeat_days: how near and how lately something was dealt with that has come back.
     """
 
-    radius_m: float = 150.0
-    days: float = 7.0
-    closed_days: float = 3.0
-    listed: float = 0.3
-    likely: float = 0.75
-    repeat_radius_m: float = 50.0
-    repeat_days: float = 180.0
-    weights: Weights = field(default_factory=Weights)
+    radius_m: Amount = 150.0
+    days: Amount = 7.0
+    closed_days: Amount = 3.0
+    listed: Share = 0.3
+    likely: Share = 0.75
+    repeat_radius_m: Amount = 50.0
+    repeat_days: Amount = 180.0
+    weights: Weights = Weights()
+
+    def __post_init__(self) -> None:
+        if self.listed > self.likely:
+            raise ValueError("listed must not be above likely")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +114,7 @@ class Likeness:
 
 def read_rules(settings: Mapping[str, Any]) -> DuplicateRules:
     """Return the rules of a pack's `cases.toml` (`County.case_settings`); raises `PackError` naming the bad field."""
-    table = settings.get("duplicates", {})
-    if not isinstance(table, dict):
-        raise PackError("cases.toml: duplicates must be a table")
-    weights = table.get("weights", {})
-    if not isinstance(weights, dict):
-        raise PackError("cases.toml: duplicates.weights must be a table")
-    own = {name: value for name, value in table.items() if name != "weights"}
-    rules = DuplicateRules(
-        **_check("duplicates", own, DuplicateRules, shares={"listed", "likely"}),
-        weights=Weights(**_check("duplicates.weights", weights, Weights, shares={one.name for one in fields(Weights)})),
-    )
-    if rules.listed > rules.likely:
-        raise PackError("cases.toml: duplicates.listed must not be above duplicates.likely")
-    return rules
+    return read_row(settings.get("duplicates", {}), DuplicateRules, f"{FILE}: duplicates")
 
 
 def find_likely_duplicates(
@@ -140,17 +135,22 @@ def find_repeats(report: Report, candidates: Iterable[Report], rules: DuplicateR
     """Return the cases of the same class and place that had ended before a report (重复发生), the latest first."""
     found = []
     for other in candidates:
-        metres = measure_metres(report, other)
-        if other.case_id == report.case_id or other.category != report.category:
-            continue
-        if metres is None or metres > rules.repeat_radius_m or not _had_ended(other, report):
-            continue
-        since_ms = report.reported_ms - (other.ended_ms or 0)
-        if since_ms <= rules.repeat_days * DAY_MS:
-            near = _nearness(metres, rules.repeat_radius_m)
-            reasons = Reason("metres", near, metres), Reason("class", 1.0), Reason("closed", 1.0, since_ms / HOUR_MS)
+        metres = measure_repeat(report, other, rules)
+        if metres is not None:
+            near, since_h = _nearness(metres, rules.repeat_radius_m), _measure_hours_since(other, report)
+            reasons = Reason("metres", near, metres), Reason("class", 1.0), Reason("closed", 1.0, since_h)
             found.append(Likeness(other, near, False, reasons))
     return sorted(found, key=lambda likeness: (-(likeness.other.ended_ms or 0), likeness.other.case_id))
+
+
+def measure_repeat(report: Report, other: Report, rules: DuplicateRules) -> float | None:
+    """Return how many metres a report lies from an ended case that it repeats; None where it repeats it not."""
+    if other.category != report.category or other.case_id == report.case_id or not _had_ended(other, report):
+        return None
+    if _measure_hours_since(other, report) > rules.repeat_days * 24:
+        return None
+    metres = measure_metres(report, other)
+    return metres if metres is not None and metres <= rules.repeat_radius_m else None
 
 
 def add_contact(likeness: Likeness, rules: DuplicateRules) -> Likeness:
@@ -186,8 +186,7 @@ def _compare(report: Report, other: Report, rules: DuplicateRules, vocabulary: V
     if report.category and other.category:
         reasons.append(_compare_class(report, other, rules.weights))
     if _had_ended(other, report):
-        since_h = (report.reported_ms - (other.ended_ms or 0)) / HOUR_MS
-        reasons.append(Reason("ended", 1 - rules.weights.ended, since_h))
+        reasons.append(Reason("ended", 1 - rules.weights.ended, _measure_hours_since(other, report)))
     same_contact = report.contact is not None and report.contact == other.contact
     score = math.prod(reason.likeness for reason in reasons)
     if score < rules.listed and not same_contact:
@@ -209,6 +208,10 @@ def _overlap(one: Report, other: Report, rules: DuplicateRules) -> bool:
 
 def _had_ended(other: Report, report: Report) -> bool:
     return other.ended_ms is not None and other.ended_ms < report.reported_ms
+
+
+def _measure_hours_since(other: Report, report: Report) -> float:
+    return (report.reported_ms - (other.ended_ms or 0)) / HOUR_MS
 
 
 def _nearness(metres: float, radius_m: float) -> float:
@@ -243,18 +246,3 @@ def _compare_words(report: Report, other: Report, weights: Weights, vocabulary: 
     alike = vocabulary.compare(ours, theirs)
     telling = vocabulary.pick_telling(ours, theirs, TELLING_WORDS)
     return Reason("words", 1 - weights.words * (1 - alike), alike, telling)
-
-
-def _check(where: str, table: Mapping[str, Any], kind: type, shares: set[str]) -> dict[str, float]:
-    """Return a table's numbers; raises `PackError` for a name that `kind` lacks and for what is no such number."""
-    known = {one.name for one in fields(kind)}
-    for name, value in table.items():
-        if name not in known:
-            raise PackError(f"cases.toml: {where}.{name} is not known; one of {', '.join(sorted(known))}")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise PackError(f"cases.toml: {where}.{name} must be a number")
-        if name in shares and not 0 <= value <= 1:
-            raise PackError(f"cases.toml: {where}.{name} must be from 0 to 1")
-        if name not in shares and value <= 0:
-            raise PackError(f"cases.toml: {where}.{name} must be above 0")
-    return {name: float(value) for name, value in table.items()}

@@ -10,27 +10,28 @@ from typing import Any, Final
 
 from cases.clocks import Clock
 from cases.dispatch import Proposal
-from cases.flow import CLOSE, LEVELS, Flow
-from cases.fold import STEWARD, CaseState, Step
+from cases.flow import CLOSE, Flow
+from cases.fold import CaseState, Step
 from cases.matters import Admission, Grading, grade_case
 from cases.rulebook import Rulebook
+from cases.supervision import list_deeds
 from ingest.answers import Case
+from ingest.reasons import Reason
 from ingest.tables import as_ms
 
 DESK: Final = frozenset({"dispatcher", "county_duty"})
 """Whose turn it must be for a case to go on by a rule: what a grid worker or a unit has in hand is theirs."""
 
 SELF_HANDLE, GRADE, JOIN, SUPERVISE, ESCALATE, VOID = "self_handle", "grade", "join", "supervise", "escalate", "void"
-LEVEL_NAMES: Final = {"cell": "网格", "village": "村（社区）", "town": "镇街", "county": "县级"}
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One thing to be done: the action, the key of its rule, and the rule in words as its note."""
+    """One thing to be done: the action, the key of its rule, and why."""
 
     action: str
     rule: str
-    note: str
+    why: Reason
     unit: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,8 +56,7 @@ class Subject:
 
     def has_done(self, action: str) -> bool:
         """Return whether the steward did this before, and it counted."""
-        void = {*self.state.overtaken, *self.state.undone}
-        return any(step.actor == STEWARD and step.action == action and step.key not in void for step in self.steps)
+        return any(step.action == action for step in list_deeds(self.steps, self.state))
 
 
 def look_at(rulebook: Rulebook, case: Case, steps: tuple[Step, ...], state: CaseState, now_ms: int) -> Subject:
@@ -95,7 +95,7 @@ def _refuse(subject: Subject) -> Deed | None:
     admission = subject.admission
     if not admission.refused or subject.state.version or not subject.may(VOID):
         return None
-    return Deed(VOID, "matters:unlisted", f"不在网格事项清单（{admission.version}）内：{admission.rule.zh}")
+    return Deed(VOID, "matters:unlisted", Reason(code="unlisted", rule=admission.rule, version=admission.version))
 
 
 def _close_settled(subject: Subject) -> Deed | None:
@@ -106,7 +106,7 @@ def _close_settled(subject: Subject) -> Deed | None:
         return None
     if (subject.state.grade or subject.grading.grade) == "major":
         return None
-    return Deed(CLOSE, f"matter:{matter.code}", f"小事一格解决：“{matter.name.zh}”网格内办结，清单规定无需确认")
+    return Deed(CLOSE, f"matter:{matter.code}", Reason(code="settled", rule=matter.name))
 
 
 def _grade(subject: Subject) -> Deed | None:
@@ -114,7 +114,7 @@ def _grade(subject: Subject) -> Deed | None:
     grading = subject.grading
     if grading.grade != "major" or subject.state.grade is not None or not subject.may(GRADE):
         return None
-    return Deed(GRADE, f"grade:{grading.rule}", f"大事全网联动：{grading.name.zh}", details={"grade": "major"})
+    return Deed(GRADE, f"grade:{grading.rule}", Reason(code="major", rule=grading.name), details={"grade": "major"})
 
 
 def _move_on(subject: Subject) -> Deed | None:
@@ -130,10 +130,9 @@ def _move_on(subject: Subject) -> Deed | None:
     action = flow.actions[flow.find_forward(state.state) or ""]
     rule = f"dispatch:{proposal.rule}"
     if not action.needs:
-        return Deed(action.key, rule, f"按派遣规则自动流转：{proposal.name.zh}")
-    why = "大事全网联动，牵头单位" if state.grade == "major" else "自动派遣"
-    details = {"level": proposal.level, "platform": proposal.platform}
-    return Deed(action.key, rule, f"{why}：{proposal.name.zh}", proposal.unit, details)
+        return Deed(action.key, rule, Reason(code="forward", rule=proposal.name))
+    why = Reason(code="lead" if state.grade == "major" else "dispatch", rule=proposal.name)
+    return Deed(action.key, rule, why, proposal.unit, proposal.settle(state.level))
 
 
 def leads_to_unit(flow: Flow, state: str) -> bool:
@@ -164,7 +163,7 @@ def _join(subject: Subject) -> Deed | None:
     units = [unit for unit in proposal.co_units if unit not in there]
     if not units:
         return None
-    return Deed(JOIN, f"join:{proposal.rule}", f"大事全网联动，协办单位：{proposal.name.zh}", details={"units": units})
+    return Deed(JOIN, f"join:{proposal.rule}", Reason(code="join", rule=proposal.name), details={"units": units})
 
 
 def _raise_card(rulebook: Rulebook, subject: Subject) -> Deed | None:
@@ -174,9 +173,10 @@ def _raise_card(rulebook: Rulebook, subject: Subject) -> Deed | None:
     rule = rulebook.supervision.find_card(case.category, case.severity, state, subject.steps, clock, subject.now_ms)
     if rule is None:
         return None
-    used = f"（时限已用 {clock.used_share(subject.now_ms):.0%}）" if clock is not None and rule.share else ""
-    details = {"card": rule.card, "points": rule.points}
-    return Deed(SUPERVISE, rule.key, f"{rule.name.zh}{used}", details=details)
+    why = Reason(code="card", rule=rule.name)
+    if clock is not None and rule.share:
+        why = Reason(code="late", rule=rule.name, share=round(clock.used_share(subject.now_ms), 4))
+    return Deed(SUPERVISE, rule.key, why, details={"card": rule.card, "points": rule.points})
 
 
 def _escalate(rulebook: Rulebook, subject: Subject) -> Deed | None:
@@ -188,8 +188,5 @@ def _escalate(rulebook: Rulebook, subject: Subject) -> Deed | None:
     )
     if rule is None:
         return None
-    way = f"（由{LEVEL_NAMES[rule.lower]}上交{LEVEL_NAMES[rule.upper]}）"
-    return Deed(ESCALATE, rule.key, f"{rule.name.zh}{way}", details={"level": rule.upper})
-
-
-assert set(LEVEL_NAMES) == set(LEVELS)
+    why = Reason(code="escalate", rule=rule.name, lower=rule.lower, upper=rule.upper)
+    return Deed(ESCALATE, rule.key, why, details={"level": rule.upper})

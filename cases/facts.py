@@ -55,7 +55,7 @@ class CaseFacts:
 
 VERIFYING = frozenset({"check", "follow_up"})
 FILING = frozenset({"file", "triage"})
-"""By these an urban case and a dispute are taken into the books (立案, 分流)."""
+"""By these an urban case and a dispute are taken into the books (立案, 分流), at the latest by being dispatched."""
 
 
 def state_facts(
@@ -68,6 +68,8 @@ def state_facts(
     clock = rulebook.run_clock(case.category, case.severity, reported_ms, state)
     passages = tuple(list_passages(rulebook, case.category, case.severity, reported_ms, known))
     filed = [passage.left_ms for passage in passages if passage.action in FILING and passage.left_ms is not None]
+    if state.dispatched_ms is not None:
+        filed.append(state.dispatched_ms)
     due_ms = None if clock is None else clock.due_ms
     return CaseFacts(
         case_id=case.case_id,

@@ -2,29 +2,35 @@
 
 A flow is TOML: built in are `flows/urban.toml` and `flows/dispute.toml`, both with the actions of `flows/common.toml`;
 a county pack's `[[flows]]` in `cases.toml` replace one by its key or add one. The rules that every flow keeps are
-checked when it is read: see `read_flow`.
+checked when it is read: see `_make_flow`.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 
+from msgspec import Meta
+
+from cases.tables import FILE, Named, Words, read_row, read_rows
 from geo.pack import Name, PackError
 from ingest.case_state import CLOSING, REOPENING, UNDO
 
 START: Final = "reported"
 CLOSE: Final = "close"
+ENDINGS: Final = {CLOSE: "closed", "void": "voided", "merge": "merged"}
+"""The state in which each way to end leaves a case, in every flow."""
 SAME, BEFORE, ANY_OPEN = "@same", "@before", "*"
-LEVELS: Final = ("cell", "village", "town", "county")
-ROLES: Final = (
-    *("county_duty", "dispatcher", "unit", "town_centre", "village_centre", "grid_worker", "supervisor", "leader"),
-)
+Level = Literal["cell", "village", "town", "county"]
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+Role = Literal[
+    "county_duty", "dispatcher", "unit", "town_centre", "village_centre", "grid_worker", "supervisor", "leader"
+]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 """Who may act on a case; administrators and walls never do."""
-EFFECTS: Final = (*("", "hand_back", "return", "extend", "escalate", "supervise", "lift_card", "join", "part_done"),)
-MILESTONES: Final = ("", "dispatched", "handled")
+Effect = Literal["", "hand_back", "return", "extend", "escalate", "supervise", "lift_card", "join", "part_done"]
 NEEDS: Final[Mapping[str, type | tuple[str, ...]]] = {
     "note": str,
     "unit": str,
@@ -40,6 +46,14 @@ NEEDS: Final[Mapping[str, type | tuple[str, ...]]] = {
     "satisfied": bool,
 }
 """What an action can ask for, and of what kind it is: a type, or the words to choose from."""
+EFFECT_NEEDS: Final = {
+    "extend": "extra",
+    "escalate": "level",
+    "supervise": "card",
+    "join": "units",
+    "part_done": "unit",
+}
+"""Without which an action would have no such effect."""
 
 _FLOWS: Final = Path(__file__).with_name("flows")
 
@@ -65,7 +79,8 @@ class FlowAction:
     """One action of a flow: `moves` says where it leads from each state that it is legal in.
 
     A target is a state, `@same`, or `@before` (where the case was before its present state). `needs` are the
-    fields that must be said with it; `effect` is what it does beside moving; `level` is whose matter a case then is.
+    fields that must be said with it; `effect` is what it does beside moving; `level` is whose matter a case then is,
+    unless it is a higher one's already (`cell` takes it from them: it was settled there).
     """
 
     key: str
@@ -125,51 +140,69 @@ class Flow:
         found = self.actions.get(action)
         return found is not None and state in found.moves and role in found.roles
 
-    @cached_property
-    def open_states(self) -> frozenset[str]:
-        """The states in which a case still needs somebody."""
-        return frozenset(key for key, state in self.states.items() if not state.ended)
+
+class _StateRow(Named, kw_only=True):
+    owner: Literal[Role, ""] = ""
+    milestone: Literal["", "dispatched", "handled"] = ""
+    forward: str = ""
+    paused: bool = False
+    ended: bool = False
+
+
+class _ActionRow(Named, kw_only=True):
+    key: Words
+    roles: tuple[Role, ...]
+    moves: Annotated[dict[str, str], Meta(min_length=1)]
+    needs: tuple[str, ...] = ()
+    effect: Effect = ""
+    level: Literal[Level, ""] = ""
+    undoable: bool = False
+
+
+class _FlowRow(Named, kw_only=True):
+    key: Words
+    categories: tuple[str, ...] = ()
+    level: Level = "village"
+    states: dict[str, dict[str, Any]]
+    actions: list[_ActionRow]
 
 
 @cache
 def load_built_in() -> Mapping[str, Flow]:
     """Return the built-in flows by key."""
-    tables = [_read_toml(name) for name in ("urban", "dispute")]
-    return {table["key"]: read_flow(table, f"flows/{table['key']}.toml") for table in tables}
+    tables = {name: _read_toml(name) for name in ("urban", "dispute")}
+    flows = [_make_flow(read_row(table, _FlowRow, name), f"{name}.toml") for name, table in tables.items()]
+    return {flow.key: flow for flow in flows}
 
 
-def read_flows(tables: list[Any]) -> dict[str, Flow]:
+def read_flows(settings: Mapping[str, Any]) -> dict[str, Flow]:
     """Return the built-in flows with a pack's own in their place or beside them; raises `PackError`."""
-    flows = dict(load_built_in())
-    for number, table in enumerate(tables, 1):
-        flow = read_flow(table, f"cases.toml: flows[{number}]")
-        flows[flow.key] = flow
-    return flows
+    rows = read_rows(settings, "flows", _FlowRow)
+    own = [_make_flow(row, f"{FILE}: flows[{number}]") for number, row in enumerate(rows, 1)]
+    return {**load_built_in(), **{flow.key: flow for flow in own}}
 
 
-def read_flow(table: Mapping[str, Any], where: str) -> Flow:
-    """Return the flow of a table; `where` names it in problems.
+def _make_flow(row: _FlowRow, place: str) -> Flow:
+    """Return the flow of a row.
 
-    Raises `PackError` where a flow does not begin in `reported`, names a state, role, need or effect that there is
-    not, has a state that cannot be reached or left, or ends a case by anything but `close`, `void` and `merge` or
-    takes it up again by anything but `reopen` and `unmerge`.
+    Raises `PackError` where it does not begin in `reported`, names a state or need that there is not, has a state that
+    cannot be reached, or ends a case by anything but `close`, `void` and `merge` or takes it up again by anything but
+    `reopen` and `unmerge`.
     """
-    try:
-        states = {key: _read_state(key, row) for key, row in table["states"].items()}
-        rows = [*table["actions"], *_read_toml("common")["actions"]]
-        actions = {row["key"]: _read_action(row, states) for row in reversed(rows)}
-        flow = Flow(
-            key=table["key"],
-            name=_read_name(table),
-            categories=tuple(table.get("categories", ())),
-            level=table.get("level", "village"),
-            states=states,
-            actions={row["key"]: actions[row["key"]] for row in rows},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{where}: {error} is missing or not a table") from None
+    states = {
+        key: _make_state(key, read_row(each, _StateRow, f"{place}.states.{key}")) for key, each in row.states.items()
+    }
+    actions = {each.key: _make_action(each, states) for each in row.actions}
+    if len(actions) < len(row.actions):
+        raise PackError(f"{place}: actions: two have the same key")
+    for each in _load_common():
+        # It may speak of an ended state that this flow does without, and the flow may have an action of its own.
+        action = _make_action(each, states)
+        moves = {source: target for source, target in action.moves.items() if source in states}
+        actions.setdefault(each.key, replace(action, moves=moves))
+    flow = Flow(row.key, row.name, row.categories, row.level, states, actions)
     for fault in _find_faults(flow):
-        raise PackError(f"{where}: {fault}")
+        raise PackError(f"{place}: {fault}")
     return flow
 
 
@@ -177,15 +210,9 @@ def _find_faults(flow: Flow) -> list[str]:
     faults = []
     if next(iter(flow.states), "") != START:
         faults.append(f"the first state must be {START}")
-    if flow.level not in LEVELS:
-        faults.append(f"level {flow.level!r} is none of {', '.join(LEVELS)}")
     for state in flow.states.values():
-        if state.milestone not in MILESTONES:
-            faults.append(f"states.{state.key}.milestone {state.milestone!r} is unknown")
-        if state.owner and state.owner not in ROLES:
-            faults.append(f"states.{state.key}.owner {state.owner!r} is no role")
         if state.forward and flow.find_target(state.key, state.forward) is None:
-            faults.append(f"states.{state.key}.forward {state.forward!r} is no action of that state")
+            faults.append(f"states.{state.key}.forward: {state.forward!r} is no action of that state")
     for action in flow.actions.values():
         faults += _find_faults_of(flow, action)
     return faults + [f"state {key} cannot be reached" for key in flow.states if key not in _reach(flow)]
@@ -193,14 +220,12 @@ def _find_faults(flow: Flow) -> list[str]:
 
 def _find_faults_of(flow: Flow, action: FlowAction) -> list[str]:
     name = f"action {action.key}"
-    faults = [f"{name}: role {role!r} is none of {', '.join(ROLES)}" for role in sorted(action.roles - {*ROLES})]
-    faults += [f"{name}: need {need!r} is unknown" for need in action.needs if need not in NEEDS]
-    if action.effect not in EFFECTS:
-        faults.append(f"{name}: effect {action.effect!r} is unknown")
-    if action.level and action.level not in LEVELS:
-        faults.append(f"{name}: level {action.level!r} is none of {', '.join(LEVELS)}")
-    if not action.moves or action.key == UNDO:
-        faults.append(f"{name} leads nowhere" if not action.moves else f"{name}: that name is taken")
+    faults = [f"{name}: need {need!r} is unknown" for need in action.needs if need not in NEEDS]
+    need = EFFECT_NEEDS.get(action.effect)
+    if need is not None and need not in action.needs:
+        faults.append(f"{name}: effect {action.effect!r} needs {need!r}")
+    if action.key == UNDO:
+        faults.append(f"{name}: that name is taken")
     for source, target in action.moves.items():
         if source not in flow.states or (target not in (SAME, BEFORE) and target not in flow.states):
             faults.append(f"{name}: {source} → {target}: no such state")
@@ -225,38 +250,21 @@ def _reach(flow: Flow) -> set[str]:
     return reached
 
 
-def _read_state(key: str, row: Mapping[str, Any]) -> FlowState:
-    return FlowState(
-        key=key,
-        name=_read_name(row),
-        owner=row.get("owner", ""),
-        milestone=row.get("milestone", ""),
-        forward=row.get("forward", ""),
-        paused=bool(row.get("paused", False)),
-        ended=bool(row.get("ended", False)),
-    )
+def _make_state(key: str, row: _StateRow) -> FlowState:
+    return FlowState(key, row.name, row.owner, row.milestone, row.forward, row.paused, row.ended)
 
 
-def _read_action(row: Mapping[str, Any], states: Mapping[str, FlowState]) -> FlowAction:
+def _make_action(row: _ActionRow, states: Mapping[str, FlowState]) -> FlowAction:
+    opened = [key for key, state in states.items() if not state.ended]
     moves: dict[str, str] = {}
-    for source, target in row["moves"].items():
-        sources = [key for key, state in states.items() if not state.ended] if source == ANY_OPEN else [source]
-        # A row that every flow shares may speak of a state that this one does without.
-        moves |= {key: target for key in sources if key in states or source not in ("closed", "voided", "merged")}
-    return FlowAction(
-        key=row["key"],
-        name=_read_name(row),
-        moves=moves,
-        roles=frozenset(row["roles"]),
-        needs=tuple(row.get("needs", ())),
-        effect=row.get("effect", ""),
-        level=row.get("level", ""),
-        undoable=bool(row.get("undoable", False)),
-    )
+    for source, target in row.moves.items():
+        moves |= dict.fromkeys(opened if source == ANY_OPEN else [source], target)
+    return FlowAction(row.key, row.name, moves, frozenset(row.roles), row.needs, row.effect, row.level, row.undoable)
 
 
-def _read_name(row: Mapping[str, Any]) -> Name:
-    return Name(row["zh"], row.get("en", row["zh"]))
+@cache
+def _load_common() -> list[_ActionRow]:
+    return read_rows(_read_toml("common"), "actions", _ActionRow)
 
 
 def _read_toml(name: str) -> dict[str, Any]:

@@ -11,14 +11,12 @@ from typing import Any, Final
 
 from cases.flow import BEFORE, LEVELS, SAME, START, Flow
 from ingest.answers import CaseAction, CaseStep
-from ingest.case_state import CLOSING, REOPENING, make_action_key, pick_effective
+from ingest.case_state import CLOSING, REOPENING, STEWARD, make_action_key, pick_effective
 from ingest.tables import as_ms
 
 UNKNOWN: Final = "unknown"  # an action that the flow does not have
 OUT_OF_TURN: Final = "out_of_turn"  # one that it has, but not from the state that the case was in
 REMARK: Final = "note"
-STEWARD: Final = "steward"
-"""The actor of what the county's own rules do by themselves; what leaves a case where it is is nobody's response."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +62,16 @@ class Part:
 class CaseState:
     """Where a case is, and what has been laid down for it on the way; times in epoch ms, None where not yet.
 
-    version: how many actions have counted, which the next request must expect. stops: the pauses, among them the time
-    from an end to a reopening; the last one has no end while it lasts. extensions: what was granted, as {amount, unit}.
+    since_ms: since when it is in its state; a pause in it does not begin it anew. trail: the states that it came
+    through, each with its `since_ms`, without those that it went back from. version: how many actions have counted,
+    which the next request must expect. stops: the pauses, among them the time from an end to a reopening; the last one
+    has no end while it lasts. extensions: when something was granted, and what, as {amount, unit}.
     overtaken and irregular: keys of actions, the latter each with its reason.
     """
 
     state: str = START
     since_ms: int | None = None
-    before: str = START
+    trail: tuple[tuple[str, int | None], ...] = ()
     unit: str | None = None
     parts: tuple[Part, ...] = ()
     level: str = "village"
@@ -87,7 +87,7 @@ class CaseState:
     returns: int = 0
     hand_backs: int = 0
     stops: tuple[tuple[int, int | None], ...] = ()
-    extensions: tuple[Mapping[str, Any], ...] = ()
+    extensions: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     responded_ms: int | None = None
     dispatched_ms: int | None = None
     handled_ms: int | None = None
@@ -135,7 +135,7 @@ def _walk(flow: Flow, deeds: Iterable[Step]) -> Iterator[tuple[Step, CaseState]]
 
 def _move(flow: Flow, state: CaseState, step: Step) -> CaseState:
     action = flow.actions.get(step.action)
-    target = flow.find_target(state.state, step.action)
+    target = legal = flow.find_target(state.state, step.action)
     changes: dict[str, Any] = {}
     if target is None:
         reason = UNKNOWN if action is None else OUT_OF_TURN
@@ -145,18 +145,23 @@ def _move(flow: Flow, state: CaseState, step: Step) -> CaseState:
         target = action.usual_target
         if target == BEFORE and state.is_open:
             target = SAME  # there was no pause to end
-    target = {SAME: state.state, BEFORE: state.before}.get(target, target)
     changes |= _note(state, step, action.effect if action else "", action.level if action else "")
-    if target != state.state:
+    if target == BEFORE:
+        before, since_ms = state.trail[-1] if state.trail else (START, None)
+        changes |= _enter(flow, state, step, before) | {"since_ms": since_ms, "trail": state.trail[:-1]}
+    elif target not in (SAME, state.state):
         changes |= _enter(flow, state, step, target)
+    elif legal == state.state:
+        changes["since_ms"] = step.at_ms  # into the same state anew: another has it now
     elif step.actor == STEWARD:
-        changes.pop("responded_ms", None)
+        changes.pop("responded_ms", None)  # what a rule says of a case is nobody's response
     return replace(state, **changes)
 
 
 def _enter(flow: Flow, state: CaseState, step: Step, target: str) -> dict[str, Any]:
     entered, left = flow.states[target], flow.states[state.state]
-    changes: dict[str, Any] = {"state": target, "since_ms": step.at_ms, "before": state.state}
+    trail = state.trail if left.ended else (*state.trail, (state.state, state.since_ms))
+    changes: dict[str, Any] = {"state": target, "since_ms": step.at_ms, "trail": trail}
     stops = state.stops
     if left.paused and stops and stops[-1][1] is None:
         stops = (*stops[:-1], (stops[-1][0], step.at_ms))
@@ -184,8 +189,10 @@ def _note(state: CaseState, step: Step, effect: str, level: str) -> dict[str, An
         for name in ("grade", "kind", "complexity", "colour", "satisfied")
         if details.get(name) is not None
     }
-    if (said := details.get("level") or level) in LEVELS:
+    if (said := details.get("level")) in LEVELS:
         changes["level"] = said
+    elif level and (level == LEVELS[0] or LEVELS.index(level) > LEVELS.index(state.level)):
+        changes["level"] = level
     if state.responded_ms is None and step.action != REMARK:
         changes["responded_ms"] = step.at_ms
     if details.get("into") and step.action in CLOSING:
@@ -198,14 +205,14 @@ def _note(state: CaseState, step: Step, effect: str, level: str) -> dict[str, An
         case "hand_back":
             changes |= {"hand_backs": state.hand_backs + 1, "unit": None}
         case "extend":
-            changes["extensions"] = (*state.extensions, details.get("extra") or {})
+            changes["extensions"] = (*state.extensions, (step.at_ms, details.get("extra") or {}))
         case "supervise":
             changes |= {"card": details.get("card", "ordinary"), "card_ms": step.at_ms}
         case "lift_card":
             changes |= {"card": None, "card_ms": None}
         case "join":
-            known = {part.unit for part in state.parts}
-            called = [unit for unit in dict.fromkeys(details.get("units") or ()) if unit not in known]
+            at_work = {part.unit for part in state.parts if part.done_ms is None}
+            called = [unit for unit in dict.fromkeys(details.get("units") or ()) if unit not in at_work]
             changes["parts"] = (*state.parts, *(Part(str(unit), step.at_ms) for unit in called))
         case "part_done":
             unit = step.unit or details.get("unit")

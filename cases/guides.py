@@ -4,18 +4,14 @@ Guides are the `[[guides]]` of a pack's `cases.toml`. The one with the longest b
 guide without `categories` holds where no other does.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
 
 import msgspec
 
 from cases.flow import ROLES
-from cases.tables import FILE, Named, check_beginnings, check_known, read_rows
+from cases.tables import FILE, Beginnings, Named, Words, check_known, find_longest, index_by_class, read_rows
 from geo.pack import Name, PackError
-
-
-class GuideStep(Named, kw_only=True):
-    """One thing to do."""
 
 
 class Call(Named, kw_only=True):
@@ -29,7 +25,7 @@ class Call(Named, kw_only=True):
 class Basis(Named, kw_only=True):
     """A rule of law, in short; `verified` says whether `source` was seen to say so, `article` may be empty."""
 
-    law_zh: str
+    law_zh: Words
     law_en: str = ""
     article_zh: str = ""
     article_en: str = ""
@@ -50,22 +46,21 @@ class Basis(Named, kw_only=True):
 class Guide(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What to do about the cases of some classes."""
 
-    categories: tuple[str, ...] = ("",)
-    steps: tuple[GuideStep, ...]
+    categories: Beginnings = ("",)
+    steps: Annotated[tuple[Named, ...], msgspec.Meta(min_length=1)]
     calls: tuple[Call, ...] = ()
     basis: tuple[Basis, ...] = ()
 
 
 class Guides:
-    """The guides of one county."""
+    """The guides of one county, by the beginnings of classes that they take."""
 
-    def __init__(self, guides: Sequence[Guide] = ()) -> None:
-        self._by_beginning = {beginning: guide for guide in guides for beginning in guide.categories}
+    def __init__(self, guides: Mapping[str, Guide]) -> None:
+        self._guides = guides
 
     def find(self, category: str) -> Guide | None:
         """Return the guide of a class; None where the county has none for it."""
-        beginnings = (category[:length] for length in range(len(category), -1, -1))
-        return next((guide for one in beginnings if (guide := self._by_beginning.get(one))), None)
+        return find_longest(self._guides, category)
 
 
 def read_guides(settings: Mapping[str, Any], categories: Collection[str], units: Collection[str]) -> Guides:
@@ -73,21 +68,11 @@ def read_guides(settings: Mapping[str, Any], categories: Collection[str], units:
 
     categories, units: the codes of the pack.
     """
-    guides = read_rows(settings, "guides", Guide)
-    taken: dict[str, int] = {}
-    for number, guide in enumerate(guides, 1):
-        place = f"guides[{number}]"
-        check_beginnings(guide.categories, categories, f"{place}.categories")
-        for beginning in guide.categories:
-            if taken.setdefault(beginning, number) != number:
-                said = beginning or "every class"
-                raise PackError(f"{FILE}: {place}.categories: {said} is already in guides[{taken[beginning]}]")
-        if not guide.steps or not guide.categories:
-            raise PackError(f"{FILE}: {place}: {'categories' if guide.steps else 'steps'} is empty")
-        _check_texts(guide, place)
-        for position, call in enumerate(guide.calls, 1):
-            _check_call(call, f"{place}.calls[{position}]", units)
-    return Guides(guides)
+    guides = {f"guides[{number}]": guide for number, guide in enumerate(read_rows(settings, "guides", Guide), 1)}
+    for place, guide in guides.items():
+        for number, call in enumerate(guide.calls, 1):
+            _check_call(call, f"{place}.calls[{number}]", units)
+    return Guides(index_by_class(guides, categories))
 
 
 def _check_call(call: Call, place: str, units: Collection[str]) -> None:
@@ -95,11 +80,3 @@ def _check_call(call: Call, place: str, units: Collection[str]) -> None:
         raise PackError(f"{FILE}: {place}: unit, role or phone must say who")
     check_known([call.unit] if call.unit else [], units, f"{place}.unit", "unit")
     check_known([call.role] if call.role else [], ROLES, f"{place}.role", "role")
-
-
-def _check_texts(guide: Guide, place: str) -> None:
-    parts: dict[str, Sequence[Named]] = {"steps": guide.steps, "calls": guide.calls, "basis": guide.basis}
-    for key, rows in parts.items():
-        for number, row in enumerate(rows, 1):
-            if not row.zh:
-                raise PackError(f"{FILE}: {place}.{key}[{number}].zh is missing")

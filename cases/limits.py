@@ -8,29 +8,31 @@ code, then the severity, then the flow. A whole case of which they say nothing h
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
-from cases.calendars import Span, read_span
+import msgspec
+
+from cases.calendars import Span
+from cases.tables import FILE, Beginnings, Severities, check_beginnings, check_known, read_rows
 from geo.pack import Name, PackError
 from geo.profile import Category
 
-FILE: Final = "cases.toml"
 TOTAL: Final = "total"
-SEVERITIES: Final = (1, 2, 3, 4)
 
-_FIELDS: Final = {
-    "categories": list,
-    "severities": list,
-    "step": str,
-    "flow": str,
-    "limit": dict,
-    "share": object,
-    "source": str,
-    "verified": bool,
-    "zh": str,
-    "en": str,
-}
-_KIND_NAMES: Final = {str: "text", bool: "true or false", dict: "a table", list: "a list"}
+
+class _Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One row of `[[limits]]` as it is written."""
+
+    categories: Beginnings = ("",)
+    severities: Severities = ()
+    step: str = TOTAL
+    flow: str = ""
+    limit: Span | None = None
+    share: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    source: str = ""
+    verified: bool = False
+    zh: str = ""
+    en: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,22 +73,11 @@ class Limit:
 
     category: str
     severity: int
-    step: str
     span: Span
     rule: LimitRule
     beginning: str
     by_severity: bool
     by_flow: bool
-
-    @property
-    def source(self) -> str:
-        """Where the limit comes from."""
-        return self.rule.source
-
-    @property
-    def verified(self) -> bool:
-        """Whether the source was seen to say so."""
-        return self.rule.verified
 
     @property
     def share(self) -> float | None:
@@ -100,9 +91,9 @@ class LimitRules:
     defaults: by class, what a whole case may take where no rule speaks of it.
     """
 
-    def __init__(self, rules: Iterable[LimitRule] = (), defaults: Mapping[str, LimitRule] | None = None) -> None:
+    def __init__(self, rules: Iterable[LimitRule], defaults: Mapping[str, LimitRule]) -> None:
         self._rules: dict[_Key, LimitRule] = {}
-        self._defaults = defaults or {}
+        self._defaults = defaults
         for rule in rules:
             for key in _list_keys(rule):
                 if (other := self._rules.setdefault(key, rule)) is not rule:
@@ -130,26 +121,18 @@ class LimitRules:
                 return None
             span = Span(whole.span.amount * span, whole.span.unit)
         by_severity, by_flow = key.severity is not None, bool(key.flow)
-        return Limit(category, severity, key.step, span, rule, key.beginning, by_severity, by_flow)
+        return Limit(category, severity, span, rule, key.beginning, by_severity, by_flow)
 
 
 def read_limits(
-    settings: Mapping[str, Any],
-    categories: Mapping[str, Category],
-    states: Mapping[str, Collection[str]] | None = None,
+    settings: Mapping[str, Any], categories: Mapping[str, Category], states: Mapping[str, Collection[str]]
 ) -> LimitRules:
-    """Return the limits that a pack lays down.
+    """Return the limits that a pack lays down; raises `PackError` naming the row, the field and the reason.
 
-    settings: its `cases.toml` as read. categories: its classes. states: by flow, what a step may be; None leaves that
-    unchecked. Raises `PackError` naming the row, the field and the reason.
+    settings: its `cases.toml` as read. categories: its classes. states: by flow, what a step may be.
     """
-    rows = settings.get("limits", [])
-    if not isinstance(rows, list):
-        raise PackError(f"{FILE}: limits must be a list of tables")
-    rules = [_read_rule(row, f"{FILE}: limits[{number}]", categories) for number, row in enumerate(rows, 1)]
-    if states is not None:
-        for rule in rules:
-            _check_step(rule, states)
+    rows = read_rows(settings, "limits", _Row)
+    rules = [_make_rule(row, f"limits[{number}]", categories, states) for number, row in enumerate(rows, 1)]
     defaults = {
         code: _read_default(row, row.limit_hours) for code, row in categories.items() if row.limit_hours is not None
     }
@@ -165,66 +148,28 @@ def _read_default(row: Category, hours: float) -> LimitRule:
     return LimitRule(place, (row.code,), (), TOTAL, "", span, row.limit_source or row.source, verified=False)
 
 
-def _read_rule(row: object, place: str, categories: Collection[str]) -> LimitRule:
-    if not isinstance(row, dict):
-        raise PackError(f"{place} must be a table, not {row!r}")
-    for key, value in row.items():
-        if key not in _FIELDS:
-            raise PackError(f"{place}.{key}: there is no such field; there are {', '.join(_FIELDS)}")
-        if not isinstance(value, _FIELDS[key]):
-            raise PackError(f"{place}.{key} must be {_KIND_NAMES[_FIELDS[key]]}, not {value!r}")
-        if value == []:
-            raise PackError(f"{place}.{key} is empty; leave it out where any will do")
-    zh = row.get("zh") or row.get("en")
+def _make_rule(row: _Row, place: str, categories: Collection[str], states: Mapping[str, Collection[str]]) -> LimitRule:
+    allowed = row.share if row.limit is None else row.limit
+    if allowed is None or (row.share is not None and row.limit is not None):
+        raise PackError(f"{FILE}: {place}: one of limit and share must be given, and not both")
+    if row.step == TOTAL and row.share is not None:
+        raise PackError(f"{FILE}: {place}.share: only a step has a share of the whole case's limit")
+    check_beginnings(row.categories, categories, f"{place}.categories")
+    check_known([row.flow] if row.flow else [], states, f"{place}.flow", "flow")
+    flows = [row.flow] if row.flow else list(states)
+    if row.step != TOTAL and not any(row.step in states[flow] for flow in flows):
+        raise PackError(f"{FILE}: {place}.step: {row.step!r} is neither {TOTAL} nor a state of {' or '.join(flows)}")
     return LimitRule(
-        place=place,
-        beginnings=_read_beginnings(row.get("categories", [""]), place, categories),
-        severities=_read_severities(row.get("severities", []), place),
-        step=row.get("step", TOTAL),
-        flow=row.get("flow", ""),
-        allowed=_read_allowed(row, place),
-        source=row.get("source", ""),
-        verified=row.get("verified", False),
-        text=Name(zh, row.get("en") or zh) if zh else None,
+        place=f"{FILE}: {place}",
+        beginnings=row.categories,
+        severities=row.severities,
+        step=row.step,
+        flow=row.flow,
+        allowed=allowed,
+        source=row.source,
+        verified=row.verified,
+        text=Name(row.zh or row.en, row.en or row.zh) if row.zh or row.en else None,
     )
-
-
-def _read_allowed(row: Mapping[str, Any], place: str) -> Span | float:
-    if ("limit" in row) == ("share" in row):
-        raise PackError(f"{place}: one of limit and share must be given, and not both")
-    if "limit" in row:
-        try:
-            return read_span(row["limit"])
-        except ValueError as error:
-            raise PackError(f"{place}.limit: {error}") from None
-    share = row["share"]
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
-        raise PackError(f"{place}.share must be a number above 0 and at most 1, not {share!r}")
-    if row.get("step", TOTAL) == TOTAL:
-        raise PackError(f"{place}.share: only a step has a share of the whole case's limit")
-    return share
-
-
-def _read_beginnings(values: list[Any], place: str, categories: Collection[str]) -> tuple[str, ...]:
-    for value in values:
-        if not isinstance(value, str) or (value and not any(code.startswith(value) for code in categories)):
-            raise PackError(f"{place}.categories: {value!r} begins no class's code in county.toml")
-    return tuple(values)
-
-
-def _read_severities(values: list[Any], place: str) -> tuple[int, ...]:
-    for value in values:
-        if isinstance(value, bool) or value not in SEVERITIES:
-            raise PackError(f"{place}.severities: {value!r} is none of 1 (worst) to 4")
-    return tuple(values)
-
-
-def _check_step(rule: LimitRule, states: Mapping[str, Collection[str]]) -> None:
-    if rule.flow and rule.flow not in states:
-        raise PackError(f"{rule.place}.flow: there is no flow {rule.flow!r}; there are {', '.join(states)}")
-    flows = [rule.flow] if rule.flow else list(states)
-    if rule.step != TOTAL and not any(rule.step in states[flow] for flow in flows):
-        raise PackError(f"{rule.place}.step: {rule.step!r} is neither {TOTAL} nor a state of {' or '.join(flows)}")
 
 
 def _list_keys(rule: LimitRule) -> list[_Key]:

@@ -4,7 +4,7 @@ A list is valid from a day; a case goes by the list of the day on which it was r
 or goes by a named rule, as the list itself says.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -12,16 +12,12 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from cases.tables import FILE, Named, check_beginnings, check_known, read_rows
+from cases.tables import FILE, Beginnings, Named, Words, check_known, find_longest, index_by_class, read_rows
 from geo.county import County
 from geo.pack import Name, PackError
 
 MAJOR_SEVERITY: Final = 2
 """Severities up to this are major, whatever the matter."""
-
-
-class Text(Named, kw_only=True):
-    """A sentence in both languages."""
 
 
 class Matter(Named, kw_only=True):
@@ -32,40 +28,32 @@ class Matter(Named, kw_only=True):
     before it is closed. admission, standard and exit say in words when it enters, how it is done, and when it leaves.
     """
 
-    code: str
-    categories: tuple[str, ...]
+    code: Words
+    categories: Beginnings
     grade: Literal["minor", "major"] = "minor"
     confirm: bool = True
-    admission: Text = msgspec.field(default_factory=Text)
-    standard: Text = msgspec.field(default_factory=Text)
-    exit: Text = msgspec.field(default_factory=Text)
+    admission: Named
+    standard: Named
+    exit: Named
     source: str = ""
     verified: bool = False
 
 
-class MatterList(Named, kw_only=True):
-    """One version of the list.
+class MatterList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """One version of the list; it may have a name, for who reads the pack.
 
     unlisted: what becomes of a report that no matter takes, as `unlisted_rule` says in words; where that is `route`,
     `unlisted_unit` is proposed for it.
     """
 
-    version: str
+    version: Words
     valid_from: date
+    zh: str = ""
+    en: str = ""
     unlisted: Literal["route", "refuse"] = "route"
-    unlisted_rule: Text = msgspec.field(default_factory=Text)
+    unlisted_rule: Named
     unlisted_unit: str = ""
     matters: tuple[Matter, ...] = ()
-
-    def find(self, category: str) -> Matter | None:
-        """Return the matter that a class is: the one with the longest beginning that fits; None where none does."""
-        fitting = [
-            (len(beginning), matter)
-            for matter in self.matters
-            for beginning in matter.categories
-            if category.startswith(beginning)
-        ]
-        return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
 @dataclass(frozen=True)
@@ -98,20 +86,16 @@ class MatterLists:
     `admit` returns what the list of a day says of a class; where there is no list every class is welcome.
     """
 
-    def __init__(self, lists: Sequence[MatterList] = ()) -> None:
-        self._lists = sorted(lists, key=lambda each: each.valid_from)
+    def __init__(self, lists: Mapping[date, tuple[MatterList, Mapping[str, Matter]]]) -> None:
+        self._lists = lists
         self.admit = lru_cache(maxsize=4096)(self._admit)
 
-    def of_day(self, day: date) -> MatterList | None:
-        """Return the list that is valid on a day; None before the first."""
-        valid = [each for each in self._lists if each.valid_from <= day]
-        return valid[-1] if valid else None
-
     def _admit(self, category: str, day: date) -> Admission:
-        valid = self.of_day(day)
-        if valid is None:
+        valid_from = max((first for first in self._lists if first <= day), default=None)
+        if valid_from is None:
             return Admission("", None, False, Name("本县尚无事项清单", "This county has no matter list"))
-        matter = valid.find(category)
+        valid, matters = self._lists[valid_from]
+        matter = find_longest(matters, category)
         if matter is not None:
             return Admission(valid.version, matter, False, matter.name)
         refused = valid.unlisted == "refuse"
@@ -132,35 +116,16 @@ def grade_case(matter: Matter | None, severity: int, co_units: Collection[str] =
 
 def read_matters(settings: Mapping[str, Any], county: County) -> MatterLists:
     """Return a pack's matter lists; raises `PackError` naming the row and the field."""
-    lists = read_rows(settings, "matter_lists", MatterList)
-    days = [each.valid_from for each in lists]
-    if len(set(days)) < len(days):
-        raise PackError(f"{FILE}: matter_lists: two are valid from the same day")
-    for number, each in enumerate(lists, 1):
+    lists: dict[date, tuple[MatterList, Mapping[str, Matter]]] = {}
+    for number, each in enumerate(read_rows(settings, "matter_lists", MatterList), 1):
         place = f"matter_lists[{number}]"
-        if each.unlisted_rule.zh == "":
-            raise PackError(f"{FILE}: {place}.unlisted_rule is missing: what becomes of a matter that is not listed?")
+        if each.valid_from in lists:
+            raise PackError(f"{FILE}: {place}.valid_from: another list is valid from {each.valid_from}")
         if each.unlisted == "route":
             check_known([each.unlisted_unit], county.units, f"{place}.unlisted_unit", "unit")
         codes = [matter.code for matter in each.matters]
         if len(set(codes)) < len(codes):
             raise PackError(f"{FILE}: {place}.matters: a code is there twice")
-        taken: dict[str, str] = {}
-        for position, matter in enumerate(each.matters, 1):
-            _check_matter(matter, f"{place}.matters[{position}]", county, taken)
+        matters = {f"{place}.matters[{position}]": matter for position, matter in enumerate(each.matters, 1)}
+        lists[each.valid_from] = each, index_by_class(matters, county.categories)
     return MatterLists(lists)
-
-
-def _check_matter(matter: Matter, place: str, county: County, taken: dict[str, str]) -> None:
-    """Raise `PackError` where a matter lacks words, or takes a class that another of its list (`taken`) has."""
-    words = {"zh": matter.zh, "admission": matter.admission.zh, "standard": matter.standard.zh, "exit": matter.exit.zh}
-    for field, text in words.items():
-        if not text:
-            raise PackError(f"{FILE}: {place}.{field} is missing")
-    if not matter.categories:
-        raise PackError(f"{FILE}: {place}.categories is empty")
-    check_beginnings(matter.categories, county.categories, f"{place}.categories")
-    for beginning in matter.categories:
-        if beginning in taken:
-            raise PackError(f"{FILE}: {place}.categories: {beginning!r} is already in {taken[beginning]}")
-        taken[beginning] = matter.code

@@ -18,8 +18,7 @@ lies outside the area of who asks."""
 class Entry:
     """What of a case decides: the key of its flow, where it is, and whether it has ended or was merged."""
 
-    case_id: str
-    flow: str = ""
+    flow: str
     cell_code: str | None = None
     ended: bool = False
     merged_into: str | None = None

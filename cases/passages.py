@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cases.clocks import run_clock
-from cases.flow import START
-from cases.fold import Step, trace
+from cases.fold import CaseState, Step, trace
 from cases.rulebook import Rulebook
 
 
@@ -13,14 +11,17 @@ from cases.rulebook import Rulebook
 class Passage:
     """One stay in one state; moments are epoch ms.
 
-    action and actor are what ended it and who did that; None, with left_ms None, while the case is there. unit is who
-    had the case when it was left. due_ms is the deadline of this step; None where it has no limit.
+    A stay that a pause interrupts is told to the pause, and once more as a whole to its end. action and actor are what
+    ended it and who did that; None, with left_ms None, while the case is there. unit is who had the case when it was
+    left. due_ms is the deadline of this step, pauses and what was granted in it included; None where it has no limit,
+    and while it stands still. awaits: while the case is there the action that usually comes next.
     """
 
     state: str
     entered_ms: int
     left_ms: int | None
     due_ms: int | None
+    awaits: str | None = None
     action: str | None = None
     actor: str | None = None
     unit: str | None = None
@@ -37,23 +38,27 @@ def list_passages(
     """Return a case's stays in the order of time, the present one last."""
     flow = rulebook.flow_of(category)
 
-    def close(state: str, entered_ms: int, step: Step | None, unit: str | None) -> Passage:
-        limit = rulebook.limits.find(category, severity, state, flow.key)
+    def tell(state: CaseState, step: Step | None) -> Passage:
+        entered_ms = reported_ms if state.since_ms is None else state.since_ms
         left_ms = None if step is None else step.at_ms
-        clock = run_clock(limit, rulebook.calendar, entered_ms, (), (), left_ms)
-        due_ms = None if clock is None else clock.due_ms
+        clock = rulebook.run_step(category, severity, state.state, entered_ms, state, left_ms)
         return Passage(
-            state, entered_ms, left_ms, due_ms, step.action if step else None, step.actor if step else None, unit
+            state=state.state,
+            entered_ms=entered_ms,
+            left_ms=left_ms,
+            due_ms=None if clock is None else clock.due_ms,
+            awaits=flow.find_forward(state.state) if step is None else None,
+            action=step.action if step else None,
+            actor=step.actor if step else None,
+            unit=state.unit,
         )
 
     passages: list[Passage] = []
-    state, entered_ms, unit = START, reported_ms, None
+    here = CaseState(level=flow.level)
     for step, after in trace(flow, steps):
-        # Dispatched again without leaving the state is a stay of its own: another has it now.
-        if after.state != state or flow.find_target(state, step.action) == state:
-            passages.append(close(state, entered_ms, step, unit))
-            state, entered_ms = after.state, step.at_ms
-        unit = after.unit
-    if not flow.states[state].ended:
-        passages.append(close(state, entered_ms, None, unit))
+        if (after.state, after.since_ms) != (here.state, here.since_ms):
+            passages.append(tell(here, step))
+        here = after
+    if here.is_open:
+        passages.append(tell(here, None))
     return passages

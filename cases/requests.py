@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cases.calendars import read_span
+from cases.dispatch import Proposal
 from cases.flow import LEVELS, NEEDS, Flow, FlowAction
 from cases.fold import CaseState
 from ingest.case_state import UNDO
@@ -17,8 +19,6 @@ UNDO_WITHIN_MS: Final = 10 * 60_000
 LONGEST_NOTE: Final = 2000
 PART_ACTIONS: Final = frozenset({"part_done", "note"})
 """What a unit may do that shares a case without leading it."""
-EXTENSION_UNITS: Final = ("minutes", "hours", "days", "working_minutes", "working_hours", "working_days")
-LONGEST_EXTENSION: Final = 1000
 LEVEL_OF_COMPLEXITY: Final = {"simple": "village", "complex": "town", "difficult": "county"}
 RESERVED: Final = frozenset({"case_id", "action", "actor", "role", "by_unit", "at", "expects", "undoes"})
 """Details that the desk itself says; a person's request may not."""
@@ -88,9 +88,16 @@ def check_request(flow: Flow, state: CaseState, request: Request, asker: Asker, 
         raise BadField("unit", "a unit reports its own part only")
 
 
-def complete_details(request: Request) -> dict[str, Any]:
-    """Return the details of a request that was checked, with what follows from them: whose matter a dispute becomes."""
+def complete_details(request: Request, flow: Flow, state: CaseState, proposal: Proposal | None) -> dict[str, Any]:
+    """Return the details of a request that was checked, with what follows from it: whose matter the case becomes.
+
+    A proposal is confirmed by sending the case to the unit that it names.
+    """
     details = dict(request.details)
+    target = flow.states.get(flow.find_target(state.state, request.action) or "")
+    sends = target is not None and target.milestone == "dispatched"
+    if sends and proposal is not None and request.unit == proposal.unit:
+        details |= proposal.settle(state.level)
     if "complexity" in details:
         details["level"] = LEVEL_OF_COMPLEXITY[details["complexity"]]
     return details
@@ -175,15 +182,10 @@ def _check_need(need: str, request: Request, words: tuple[str, ...], units: Coll
             if not isinstance(unit, str) or unit not in units:
                 raise BadField(need, f"there is no unit {unit!r}")
     if need == "extra":
-        _check_extension(said)
-
-
-def _check_extension(extra: Mapping[str, Any]) -> None:
-    amount, unit = extra.get("amount"), extra.get("unit")
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount <= LONGEST_EXTENSION:
-        raise BadField("extra", f"amount must be a number above 0, at most {LONGEST_EXTENSION}, not {amount!r}")
-    if unit not in EXTENSION_UNITS:
-        raise BadField("extra", f"unit must be one of {', '.join(EXTENSION_UNITS)}, not {unit!r}")
+        try:
+            read_span(said)
+        except ValueError as reason:
+            raise BadField(need, str(reason)) from None
 
 
 _KINDS: Final = {str: "text", list: "a list", dict: "a table", bool: "true or false"}

@@ -25,6 +25,12 @@ FIRST_MONDAY: Final = date(1970, 1, 5)
 
 LONGEST_TURN_DAYS: Final = 366
 
+COVERED_DAYS: Final = 28
+"""So far back coverage is counted."""
+
+FEWEST: Final = 5
+"""Of fewer persons in a cell, or visits to them, only those are told who visit: everybody there knows who they are."""
+
 State = Literal["done", "late", "open", "overdue", "missed"]
 """done: in its turn. late: after it, within the grace. open: its turn goes on. overdue: over, within the grace."""
 
@@ -85,6 +91,15 @@ class Rounds:
         """The plans whose tasks are persons'."""
         return [plan for plan in self.plans.values() if plan.kind == "visit"]
 
+    def find_covered(self, today: date) -> date:
+        """Return the first day of those whose tasks count today."""
+        return today - timedelta(days=COVERED_DAYS)
+
+    def find_since(self, today: date) -> date:
+        """Return the first day whose check-ins may bear on the coverage that is counted today."""
+        longest = max((plan.every_days + plan.grace_days for plan in self.plans.values()), default=0)
+        return today - timedelta(days=COVERED_DAYS + longest)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -110,6 +125,9 @@ class Coverage:
     def share(self) -> float | None:
         """The part that was done, 0 to 1; None where nothing was due."""
         return self.done / self.due if self.due else None
+
+    def __add__(self, other: "Coverage") -> "Coverage":
+        return Coverage(self.due + other.due, self.done + other.done, self.late + other.late)
 
 
 class Cared(Protocol):
@@ -245,10 +263,49 @@ def list_visits(
 
 
 def _plan_visit(plan: Plan, person: Cared, last: date | None, today: date) -> Visit:
-    agreed = date.fromisoformat(person.next_visit) if person.next_visit else None
-    due = agreed
-    if last is not None and (agreed is None or agreed <= last):
-        due = last + timedelta(days=plan.every_days)
+    due = _find_due(plan, person, last)
     until = due and due + timedelta(days=plan.grace_days)
     state: State = "missed" if due is None or until is None else _judge(due, until, today)
     return Visit(plan, person.person, person.cell_code, due, last, state)
+
+
+def _find_due(plan: Plan, person: Cared, last: date | None) -> date | None:
+    """Return when the visit after the last one is due: on the day agreed if that is later, else by the plan."""
+    agreed = date.fromisoformat(person.next_visit) if person.next_visit else None
+    if last is not None and (agreed is None or agreed <= last):
+        return last + timedelta(days=plan.every_days)
+    return agreed
+
+
+def cover_visits(
+    rounds: Rounds, persons: Iterable[Cared], visited: Mapping[tuple[str, str], Sequence[date]], today: date
+) -> Coverage:
+    """Return how many of the visits due in the last `COVERED_DAYS` were made: 走访覆盖率.
+
+    visited: the days of the visits by plan and person, in their order, from `Rounds.find_since` on.
+    """
+    covered = Coverage(0, 0, 0)
+    for person in persons:
+        for plan in rounds.visits:
+            if person.care_group in plan.groups and plan.covers(person.cell_code):
+                covered += _cover_person(plan, person, visited.get((plan.key, person.person), ()), today)
+    return covered
+
+
+def _cover_person(plan: Plan, person: Cared, days: Sequence[date], today: date) -> Coverage:
+    """Return one person's visits; one owed from before the time counted is due on its first day."""
+    since = today - timedelta(days=COVERED_DAYS)
+    before = [day for day in days if day < since]
+    last = before[-1] if before else None
+    due = done = late = 0
+    for day in days[len(before) :]:
+        # Of the days once agreed the register keeps the newest alone, so visits already made are held to the plan.
+        was_due = day if last is None else last + timedelta(days=plan.every_days)
+        if max(was_due, since) < today:
+            due += 1
+            done += day <= was_due + timedelta(days=plan.grace_days)
+            late += was_due < day <= was_due + timedelta(days=plan.grace_days)
+        last = day
+    next_due = _find_due(plan, person, last)
+    owed = next_due is None or next_due < today
+    return Coverage(due + owed, done, late)

@@ -2,6 +2,8 @@
 
 Formulas follow the Apache-2.0 code of a deployed 数字城管 system (`reference/standards.md` 3.11), with its two slips
 put right: the duty chief's 按时立案率 counts filing in time (not closing), and 按时结案率 is over 应结案数.
+What was to be done (应处置, 应派遣, …) are the steps whose deadline falls into the period, done or not. A dispatch was
+wrong where it was handed back (退单); rework (返工) is the unit's own.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +14,7 @@ from cases.facts import CaseFacts
 from cases.indicators import (
     Indicator,
     Period,
-    list_due,
+    count,
     list_reported,
     rate,
     rate_closed,
@@ -24,11 +26,12 @@ from cases.indicators import (
 from cases.passages import Passage
 from ingest.tables import as_time
 
+Stay = tuple[CaseFacts, Passage]
 Bands = tuple[tuple[int, float], ...]
 UNIT_BANDS: Final[Bands] = ((0, 100), (51, 90), (101, 75), (201, 60), (501, 40), (1000, 0))
 """立案数分值: from so many filed cases on, so many points; few are good."""
 
-CLERK_BANDS: Final[Bands] = ((0, 40), (101, 40), (301, 60), (501, 75), (1201, 90), (2001, 100))
+CLERK_BANDS: Final[Bands] = ((0, 0), (101, 40), (301, 60), (501, 75), (1201, 90), (2001, 100))
 """受理数分值 and 派遣数分值: many are good."""
 
 MONTH_DAYS: Final = 30.0
@@ -36,6 +39,8 @@ MONTH_DAYS: Final = 30.0
 
 VERIFIED: Final = frozenset({"verify_site"})
 CHECKED: Final = frozenset({"check", "return", "follow_up"})
+RETURNED: Final = frozenset({"return"})
+HANDED_BACK: Final = frozenset({"hand_back"})
 ACCEPTED: Final = frozenset({"accept"})
 SENT_TO_VERIFY: Final = frozenset({"send_verify"})
 SENT_TO_CHECK: Final = frozenset({"send_check"})
@@ -69,22 +74,20 @@ class Score:
     @property
     def value(self) -> float | None:
         """The weighted mean of the parts that could be measured, rounded to two decimals."""
-        measured = [(part.weight, part.points) for part in self.parts if part.points is not None]
-        weight = sum(weight for weight, _ in measured)
-        return round(sum(weight * points for weight, points in measured) / weight, 2) if weight else None
+        return _weigh((part.weight, part.points) for part in self.parts)
 
 
 def score_area(subject: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of an area; the weights are ours, as the standard leaves them to the place."""
-    return _compose(
+    return Score(
         "area",
         subject,
         (
-            ("closed", 30, rate_closed(cases, period)),
-            ("on_time", 30, rate_on_time(cases, period)),
-            ("loop", 15, rate_loop_closed(cases, period)),
-            ("discovered", 15, rate_found_by_ourselves(cases, period)),
-            ("solved_village", 10, rate_solved_at("village", cases, period)),
+            _as_part("closed", 30, rate_closed(cases, period)),
+            _as_part("on_time", 30, rate_on_time(cases, period)),
+            _as_part("loop", 15, rate_loop_closed(cases, period)),
+            _as_part("discovered", 15, rate_found_by_ourselves(cases, period)),
+            _as_part("solved_village", 10, rate_solved_at("village", cases, period)),
         ),
     )
 
@@ -92,18 +95,19 @@ def score_area(subject: str, cases: Sequence[CaseFacts], period: Period) -> Scor
 def score_unit(unit: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of a unit: filed 10 %, closed 30 %, handled in time 30 %, not returned 30 %."""
     own = [case for case in cases if case.unit == unit or unit in case.units]
-    filed = [case for case in list_reported(own, period) if case.filed_at is not None]
-    count = Indicator("unit_filed", float(len(filed)), len(filed), None, tuple(case.case_id for case in filed))
-    handled = _pick(own, HANDLED, period, lambda passage: passage.unit == unit)
-    returned = rate("unit_returned", _cases_of(handled), lambda case: case.returns > 0)
+    filed = count("unit_filed", list_reported(own, period), lambda case: case.filed_at is not None)
+    work = _Work(own, period, lambda passage: passage.unit == unit)
+    returned = _rate_stays(
+        "unit_returned", work.list_done(HANDLED), lambda case, passage: _comes_back(case, passage, RETURNED, HANDLED)
+    )
     return Score(
         "unit",
         unit,
         (
-            Part("unit_filed", 10, grade_number(UNIT_BANDS, len(filed), period), count),
+            _as_band("unit_filed", 10, UNIT_BANDS, filed, period),
             _as_part("closed", 30, rate_closed(own, period)),
-            _as_part("handled_in_time", 30, _rate_passages("handled_in_time", handled)),
-            Part("returned", 30, None if returned.value is None else 100 - returned.value, returned),
+            work.rate_in_time("handled_in_time", 30, HANDLED),
+            _as_rest("returned", 30, returned),
         ),
     )
 
@@ -111,84 +115,78 @@ def score_unit(unit: str, cases: Sequence[CaseFacts], period: Period) -> Score:
 def score_inspector(worker: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of a grid worker (监督员) over the cases of their cells: 40 + 20 + 20 + 20 %.
 
-    A report is effective (有效上报) unless it was voided or merged; what others had to report first was missed (漏报).
+    A report is effective (有效上报) unless it was voided or merged; what was filed and others had to report first was
+    missed (漏报). What nobody has verified or checked in these cells counts as not done.
     """
     found = [case for case in cases if case.reported_at in period and case.channel == "grid_worker"]
-    reported = list_reported(cases, period)
-    effective = rate("effective_reports", found, lambda case: case.counts)
-    missed = rate("missed", reported, lambda case: case.channel in ("hotline", "app", "window"))
-    verified = _pick(cases, VERIFIED, period, lambda passage: passage.actor == worker)
-    checked = _pick(cases, CHECKED, period, lambda passage: passage.actor == worker)
+    filed = [case for case in list_reported(cases, period) if case.filed_at is not None]
+    work = _Work(cases, period, lambda passage: passage.actor in (worker, None))
     return Score(
         "inspector",
         worker,
         (
-            _as_part("effective_reports", 40, effective),
-            Part("missed", 20, None if missed.value is None else 100 - missed.value, missed),
-            _as_part("verified_in_time", 20, _rate_passages("verified_in_time", verified)),
-            _as_part("checked_in_time", 20, _rate_passages("checked_in_time", checked)),
+            _as_part("effective_reports", 40, rate("effective_reports", found, lambda case: case.counts)),
+            _as_rest("missed", 20, rate("missed", filed, lambda case: case.channel in ("hotline", "app", "window"))),
+            work.rate_in_time("verified_in_time", 20, VERIFIED),
+            work.rate_in_time("checked_in_time", 20, CHECKED),
         ),
     )
 
 
 def score_clerk(actor: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of who accepts (受理员): accepted 25 %, sent to verify and to check in time 40 % and 35 %."""
-    accepted, to_verify, to_check = (
-        _pick(cases, actions, period, lambda passage: passage.actor == actor)
-        for actions in (ACCEPTED, SENT_TO_VERIFY, SENT_TO_CHECK)
-    )
+    work = _Work(cases, period, lambda passage: passage.actor == actor)
     return Score(
         "clerk",
         actor,
         (
-            _as_band("accepted", 25, accepted, period),
-            _as_part("sent_to_verify", 40, _rate_passages("sent_to_verify", to_verify)),
-            _as_part("sent_to_check", 35, _rate_passages("sent_to_check", to_check)),
+            _as_band("accepted", 25, CLERK_BANDS, work.count_done("accepted", ACCEPTED), period),
+            work.rate_in_time("sent_to_verify", 40, SENT_TO_VERIFY),
+            work.rate_in_time("sent_to_check", 35, SENT_TO_CHECK),
         ),
     )
 
 
 def score_dispatcher(actor: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of who dispatches (派遣员): number 20 %, in time 40 %, to the right unit 40 %."""
-    sent = _pick(cases, DISPATCHED, period, lambda passage: passage.actor == actor)
-    right = rate("right_unit", _cases_of(sent), lambda case: case.hand_backs == 0)
+    work = _Work(cases, period, lambda passage: passage.actor == actor)
     return Score(
         "dispatcher",
         actor,
         (
-            _as_band("dispatched", 20, sent, period),
-            _as_part("dispatched_in_time", 40, _rate_passages("dispatched_in_time", sent)),
-            _as_part("right_unit", 40, right),
+            _as_band("dispatched", 20, CLERK_BANDS, work.count_done("dispatched", DISPATCHED), period),
+            work.rate_in_time("dispatched_in_time", 40, DISPATCHED),
+            _as_part("right_unit", 40, _rate_right_unit(work)),
         ),
     )
 
 
 def score_chief(actor: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of the duty chief (值班长): filed in time 25 %, filed rightly 40 %, closed in time 35 %."""
-    filed = _pick(cases, FILED, period, lambda passage: passage.actor == actor)
-    own = _cases_of(_pick(cases, CLOSED, period, lambda passage: passage.actor == actor))
-    right = rate("filed_rightly", _cases_of(filed), lambda case: case.ended_by != "void")
-    due = list_due(own, period)
+    work = _Work(cases, period, lambda passage: passage.actor == actor)
+    filed, closed = (_list_cases(work.list_done(actions)) for actions in (FILED, CLOSED))
     return Score(
         "chief",
         actor,
         (
-            _as_part("filed_in_time", 25, _rate_passages("filed_in_time", filed)),
-            _as_part("filed_rightly", 40, right),
-            _as_part("closed_in_time", 35, rate_on_time(due, period)),
+            work.rate_in_time("filed_in_time", 25, FILED),
+            _as_part("filed_rightly", 40, rate("filed_rightly", filed, lambda case: case.ended_by != "void")),
+            _as_part("closed_in_time", 35, rate_on_time(closed, period)),
         ),
     )
 
 
 def score_room(town: str, cases: Sequence[CaseFacts], period: Period) -> Score:
     """Return the score of a town's command room (指挥室): dispatched in time 50 %, to the right unit 50 %."""
-    sent = _pick(cases, DISPATCHED, period, lambda _: True)
-    right = rate("right_unit", _cases_of(sent), lambda case: case.hand_backs == 0)
-    parts = (
-        _as_part("dispatched_in_time", 50, _rate_passages("dispatched_in_time", sent)),
-        _as_part("right_unit", 50, right),
+    work = _Work(cases, period, lambda _: True)
+    return Score(
+        "room",
+        town,
+        (
+            work.rate_in_time("dispatched_in_time", 50, DISPATCHED),
+            _as_part("right_unit", 50, _rate_right_unit(work)),
+        ),
     )
-    return Score("room", town, parts)
 
 
 def bundle_scores(links: Mapping[str, float | None], weights: Mapping[str, float]) -> float | None:
@@ -197,54 +195,90 @@ def bundle_scores(links: Mapping[str, float | None], weights: Mapping[str, float
     links: the score of each link (cell, village, command room, town), None where it could not be measured. weights:
     what each weighs; those of links without a score fall away.
     """
-    measured = [(weights.get(link, 0.0), value) for link, value in links.items() if value is not None]
-    whole = sum(weight for weight, _ in measured)
-    return round(sum(weight * value for weight, value in measured) / whole, 2) if whole else None
+    return _weigh((weights.get(link, 0.0), value) for link, value in links.items())
 
 
 def list_actors(cases: Iterable[CaseFacts], actions: frozenset[str], period: Period) -> list[str]:
     """Return who did one of some actions in a period, by name."""
-    return sorted({passage.actor for _, passage in _pick(cases, actions, period, lambda _: True) if passage.actor})
+    done = _Work(cases, period, lambda _: True).list_done(actions)
+    return sorted({passage.actor for _, passage in done if passage.actor})
 
 
-def _pick(
-    cases: Iterable[CaseFacts], actions: frozenset[str], period: Period, takes: Callable[[Passage], bool]
-) -> list[tuple[CaseFacts, Passage]]:
-    """Return the stays that one of some actions ended in a period."""
-    return [
-        (case, passage)
-        for case in cases
-        for passage in case.passages
-        if passage.action in actions
-        and passage.left_ms is not None
-        and as_time(passage.left_ms) in period
-        and takes(passage)
-    ]
+class _Work:
+    """The steps of some cases that are somebody's, in a period."""
+
+    def __init__(self, cases: Iterable[CaseFacts], period: Period, is_theirs: Callable[[Passage], bool]) -> None:
+        self._stays = [(case, stay) for case in cases for stay in case.passages if is_theirs(stay)]
+        self._period = period
+
+    def list_done(self, actions: frozenset[str]) -> list[Stay]:
+        """Return the stays that one of some actions ended."""
+        return [(case, stay) for case, stay in self._stays if stay.action in actions and self._has(stay.left_ms)]
+
+    def count_done(self, key: str, actions: frozenset[str]) -> Indicator:
+        """Return how often one of some actions was done; a case counts each time."""
+        return count(key, [case for case, _ in self.list_done(actions)], lambda _: True)
+
+    def rate_in_time(self, key: str, weight: float, actions: frozenset[str]) -> Part:
+        """Return which share of what was due was done by its deadline; what has none is due when it is done.
+
+        Due are the stays that one of `actions` ended, or is to end.
+        """
+        due = [
+            (case, stay)
+            for case, stay in self._stays
+            if (stay.action or stay.awaits) in actions
+            and self._has(stay.left_ms if stay.due_ms is None else stay.due_ms)
+        ]
+        return _as_part(key, weight, _rate_stays(key, due, lambda _, stay: stay.on_time))
+
+    def _has(self, at_ms: int | None) -> bool:
+        return at_ms is not None and as_time(at_ms) in self._period
 
 
-def _rate_passages(rule: str, passages: Sequence[tuple[CaseFacts, Passage]]) -> Indicator:
-    """Return which share of steps was done by their deadline; a case counts once for each of its steps."""
-    counted = tuple(case.case_id for case, passage in passages if passage.on_time)
-    value = round(100 * len(counted) / len(passages), 2) if passages else None
-    return Indicator(rule, value, len(counted), len(passages), counted)
+def _rate_right_unit(work: _Work) -> Indicator:
+    """Return which share of dispatches was not handed back before the next one."""
+    return _rate_stays(
+        "right_unit",
+        work.list_done(DISPATCHED),
+        lambda case, stay: not _comes_back(case, stay, HANDED_BACK, DISPATCHED),
+    )
 
 
-def _cases_of(passages: Iterable[tuple[CaseFacts, Passage]]) -> list[CaseFacts]:
-    return list({case.case_id: case for case, _ in passages}.values())
+def _rate_stays(rule: str, stays: Sequence[Stay], holds: Callable[[CaseFacts, Passage], bool]) -> Indicator:
+    counted = tuple(case.case_id for case, stay in stays if holds(case, stay))
+    value = round(100 * len(counted) / len(stays), 2) if stays else None
+    return Indicator(rule, value, len(counted), len(stays), counted)
+
+
+def _comes_back(case: CaseFacts, stay: Passage, back: frozenset[str], again: frozenset[str]) -> bool:
+    """Return whether what ended a stay came back, by one of some actions, before it was done again."""
+    later = case.passages[case.passages.index(stay) + 1 :]
+    return next((one.action in back for one in later if one.action in back | again), False)
+
+
+def _list_cases(stays: Iterable[Stay]) -> list[CaseFacts]:
+    return list({case.case_id: case for case, _ in stays}.values())
+
+
+def _weigh(measured: Iterable[tuple[float, float | None]]) -> float | None:
+    """Return the mean of (weight, value), rounded to two decimals; what has no value falls away."""
+    known = [(weight, value) for weight, value in measured if value is not None]
+    whole = sum(weight for weight, _ in known)
+    return round(sum(weight * value for weight, value in known) / whole, 2) if whole else None
 
 
 def _as_part(key: str, weight: float, indicator: Indicator) -> Part:
     return Part(key, weight, indicator.value, indicator)
 
 
-def _as_band(key: str, weight: float, passages: Sequence[tuple[CaseFacts, Passage]], period: Period) -> Part:
-    counted = tuple(case.case_id for case, _ in passages)
-    return Part(
-        key,
-        weight,
-        grade_number(CLERK_BANDS, len(counted), period),
-        Indicator(key, float(len(counted)), len(counted), None, counted),
-    )
+def _as_rest(key: str, weight: float, indicator: Indicator) -> Part:
+    """Return the part of a share that is the better the smaller it is."""
+    return Part(key, weight, None if indicator.value is None else round(100 - indicator.value, 2), indicator)
+
+
+def _as_band(key: str, weight: float, bands: Bands, number: Indicator, period: Period) -> Part:
+    return Part(key, weight, grade_number(bands, number.numerator, period), number)
 
 
 def grade_number(bands: Bands, number: int, period: Period) -> float:
@@ -252,7 +286,3 @@ def grade_number(bands: Bands, number: int, period: Period) -> float:
     days = max((period.end - period.start).total_seconds() / 86_400, 1 / 24)
     monthly = number * MONTH_DAYS / days
     return next(points for least, points in reversed(bands) if monthly >= least)
-
-
-def _compose(kind: str, subject: str, rows: Sequence[tuple[str, float, Indicator]]) -> Score:
-    return Score(kind, subject, tuple(_as_part(key, weight, indicator) for key, weight, indicator in rows))

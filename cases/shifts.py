@@ -4,18 +4,24 @@ Times of day are county time. A shift that ends at or before its beginning goes 
 day on which it begins.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from cases.tables import FILE, Named, read_rows, read_time
 from geo.pack import Name, PackError
 
 DAY: Final = timedelta(days=1)
-_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,19}")
-_KNOWN: Final = frozenset({"key", "zh", "en", "begins", "ends"})
+
+
+class _Row(Named, kw_only=True):
+    key: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,19}$")]
+    begins: str
+    ends: str
 
 
 @dataclass(frozen=True)
@@ -90,40 +96,25 @@ def read_shifts(settings: Mapping[str, Any], time_zone: ZoneInfo) -> ShiftTable:
 
     Those of a pack must follow each other round the clock, so that somebody is answerable at every moment.
     """
-    tables = settings.get("shifts", [])
-    if not isinstance(tables, list):
-        raise PackError("cases.toml: shifts must be a list of tables")
-    shifts = tuple(_read_shift(table, f"cases.toml: shifts[{place}]") for place, table in enumerate(tables, 1)) or USUAL
+    rows = read_rows(settings, "shifts", _Row)
+    shifts = tuple(_make_shift(row, f"{FILE}: shifts[{number}]") for number, row in enumerate(rows, 1)) or USUAL
     shifts = tuple(sorted(shifts, key=lambda shift: shift.begins))
     if len({shift.key for shift in shifts}) != len(shifts):
-        raise PackError("cases.toml: shifts: two have the same key")
+        raise PackError(f"{FILE}: shifts: two have the same key")
     for shift, following in zip(shifts, (*shifts[1:], shifts[0]), strict=True):
         if shift.ends != following.begins:
             raise PackError(
-                f"cases.toml: shifts: {shift.key} ends at {shift.ends:%H:%M}, and {following.key}, the next, "
+                f"{FILE}: shifts: {shift.key} ends at {shift.ends:%H:%M}, and {following.key}, the next, "
                 f"begins at {following.begins:%H:%M}"
             )
     return ShiftTable(shifts, time_zone)
 
 
-def _read_shift(table: Any, where: str) -> Shift:
-    if not isinstance(table, Mapping):
-        raise PackError(f"{where} must be a table")
-    for name in table.keys() - _KNOWN:
-        raise PackError(f"{where}.{name}: unknown; known are {', '.join(sorted(_KNOWN))}")
-    for name in ("key", "zh", "begins", "ends"):
-        if not isinstance(table.get(name), str):
-            raise PackError(f"{where}.{name} must be a text")
-    if not _KEY.fullmatch(table["key"]):
-        raise PackError(f"{where}.key must be a small letter, then small letters, digits and _")
-    begins, ends = (_read_time(table[name], f"{where}.{name}") for name in ("begins", "ends"))
-    return Shift(table["key"], Name(table["zh"], str(table.get("en") or table["zh"])), begins, ends)
-
-
-def _read_time(said: str, where: str) -> time:
-    if not re.fullmatch(r"\d\d:\d\d", said):
-        raise PackError(f'{where} must be like "08:00"')
-    try:
-        return time.fromisoformat("00:00" if said == "24:00" else said)
-    except ValueError:
-        raise PackError(f'{where} must be like "08:00"') from None
+def _make_shift(row: _Row, place: str) -> Shift:
+    times = []
+    for field, said in (("begins", row.begins), ("ends", row.ends)):
+        try:
+            times.append(read_time(said))
+        except ValueError as reason:
+            raise PackError(f"{place}.{field}: {reason}") from None
+    return Shift(row.key, row.name, *times)

@@ -1,4 +1,4 @@
-"""`python -m dashboard serve | live | accounts | audit`: web process, hub alone, who may log in, who did what."""
+"""`python -m dashboard serve | live | accounts | wall | audit`: web process, hub alone, who may show, who did what."""
 
 import argparse
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from dashboard import care
 from dashboard.api import make_live_router
 from dashboard.live import Hub
-from dashboard.people import audit_command
+from dashboard.people import audit_command, wall_commands
 from dashboard.people.commands import add_arguments, run_command
 from dashboard.people.entrance import guard_app
 from geo.builtin import provide_demo
@@ -66,6 +66,7 @@ def main(words: Sequence[str]) -> int:
     live = commands.add_parser("live", help="the live stream alone: /live, /health and /metrics")
     live.add_argument("--port", type=int, help="instead of WEB_PORT, where the screens are")
     add_arguments(commands.add_parser("accounts", help="who may log in"))
+    wall_commands.add_arguments(commands.add_parser("wall", help="walls that show without a log-in"))
     care.add_arguments(commands.add_parser("care", help="the register of those whom care is for"))
     audit_command.add_arguments(commands.add_parser("audit", help="who did and saw what, and whether that is whole"))
     arguments = parser.parse_args(words)
@@ -76,6 +77,8 @@ def main(words: Sequence[str]) -> int:
         county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
         if arguments.command == "care":
             return care.run_command(arguments, settings, county)
+        if arguments.command == "wall":
+            return wall_commands.run_command(arguments, settings, county)
         if arguments.command == "accounts":
             return run_command(arguments, settings, county)
         check_exposure(settings)

@@ -21,15 +21,17 @@ from cases.fold import CaseState, Step, fold, read_step
 from cases.merging import Entry, MergeFault, check_merge
 from cases.requests import Asker, BadField, NotLegal, Request, check_request, complete_details, may_undo
 from cases.rulebook import Rulebook
+from dashboard.case_standing import as_row
 from dashboard.live import Hub
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import SOURCE, Publisher, PublishRefused, make_event_id
 from dashboard.replies import JsonResponse, read_body, shield
+from dashboard.scope import sees_case
 from geo.county import County
+from ingest.answers import Case as CaseRow
 from ingest.case_state import REPORT, UNDO, make_action_key
 from ingest.history import read_case
 from ingest.tables import as_ms
-from layers.excerpt import list_units
 from layers.places import feature_id
 from layers.state import LiveState
 
@@ -98,10 +100,10 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Found(msgspec.Struct):
     """A case as an action needs it."""
 
+    case: CaseRow
     flow: Flow
     state: CaseState
     steps: dict[str, Step]
-    cell_code: str | None
 
 
 class Actor:
@@ -117,7 +119,7 @@ class Actor:
     async def act(self, viewer: Viewer, case_id: str, deed: Deed) -> Outcome:
         """Return what became of a request; raises `HTTPException` only where a part is away."""
         found = await self._find(case_id)
-        if found is None or not sees_case(viewer, found):
+        if found is None or not _sees(viewer, found):
             return Outcome(case_id=case_id, result="refused", status=404, reason="no such case")
         key = make_action_key(SOURCE, deed.id or "")
         if key in found.steps:  # sent again because its answer was lost
@@ -141,7 +143,8 @@ class Actor:
             return {"undoes": _check_undo(found, asker)}
         request = Request(deed.action, deed.unit, deed.note, deed.details)
         check_request(found.flow, found.state, request, asker, self._units)
-        details = complete_details(request)
+        proposal = self._rulebook.propose(found.case, found.state, found.steps.values(), as_ms(datetime.now(UTC)))
+        details = complete_details(request, found.flow, found.state, proposal)
         if "into" in details:
             await self._check_target(viewer, case_id, found, details["into"])
         return details
@@ -149,8 +152,8 @@ class Actor:
     async def _check_target(self, viewer: Viewer, case_id: str, case: Found, into: str) -> None:
         """Raise `BadField` unless a case can be merged into another."""
         target = await self._find(into)
-        found = {case_id: case} | ({into: target} if target and sees_case(viewer, target) else {})
-        fault = check_merge({id: _make_entry(id, one) for id, one in found.items()}, case_id, into, viewer.area)
+        found = {case_id: case} | ({into: target} if target and _sees(viewer, target) else {})
+        fault = check_merge({id: _make_entry(one) for id, one in found.items()}, case_id, into, viewer.area)
         if fault is not None:
             raise BadField("into", MERGE_FAULTS[fault].format(into=into))
 
@@ -181,7 +184,7 @@ class Actor:
             return None
         flow = self._rulebook.flow_of(file.case.category)
         steps = [read_step(row) for row in file.actions if row.action != REPORT]
-        return Found(flow, fold(flow, steps), {step.key: step for step in steps}, file.case.cell_code)
+        return Found(file.case, flow, fold(flow, steps), {step.key: step for step in steps})
 
     async def _wait(self, case_id: str, key: str) -> Outcome:
         """Return what became of an action that ingest has accepted, as soon as it comes by."""
@@ -231,26 +234,20 @@ def find_live(case_id: str) -> Callable[[LiveState], Found | None]:
             return None
         code = None if case.cell is None else live.places.cell_codes[case.cell]
         steps = {step.key: step for step in case.steps}
-        return Found(live.rulebook.flow_of(case.category), case.state, steps, code)
+        return Found(as_row(case, code), live.rulebook.flow_of(case.category), case.state, steps)
 
     return look
 
 
-def sees_case(viewer: Viewer, found: Found) -> bool:
-    """Return whether a case is somebody's to see: in their area and, for a unit, one that it has or had."""
-    if not viewer.sees_cell(found.cell_code):
-        return False
-    if viewer.role != "unit":
-        return True
-    return viewer.unit is not None and viewer.unit in list_units(found.steps.values(), found.state)
+def _sees(viewer: Viewer, found: Found) -> bool:
+    return sees_case(viewer, found.case.cell_code, found.steps.values(), found.state)
 
 
-def _make_entry(case_id: str, found: Found) -> Entry:
+def _make_entry(found: Found) -> Entry:
     """Return what decides whether a case can be merged."""
     return Entry(
-        case_id=case_id,
         flow=found.flow.key,
-        cell_code=found.cell_code,
+        cell_code=found.case.cell_code,
         ended=not found.state.is_open,
         merged_into=found.state.merged_into,
     )

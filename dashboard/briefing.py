@@ -39,9 +39,9 @@ from dashboard.people.viewer import get_viewer
 from dashboard.scope import find_area
 from dashboard.text import choose_language, text
 from geo.county import County
-from ingest.answers import Case
 from ingest.history import cases_as_of
-from ingest.tables import as_time, cases
+from ingest.tables import as_time
+from ingest.tables import cases as case_table
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 CHART_DAYS = 14
@@ -49,6 +49,7 @@ MOST_CLASSES = 8
 # How far back an ended case can still matter: the charts' two weeks, a week of comparison, the longest limit there is.
 REACH = timedelta(days=60)
 MOST_IDS = 20
+FIRST_YEAR, LAST_YEAR = 1971, 9998  # of a moment that is asked for; nearer the ends of the calendar sums overflow
 
 FIGURES: tuple[tuple[str, Callable[[Sequence[CaseFacts], datetime], Indicator]], ...] = (
     ("reported_24h", lambda known, at: count_reported(known, Period(at - DAY, at))),
@@ -109,6 +110,15 @@ class Place:
     origins: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What was known of an area's cases at a moment (UTC), the oldest first, and the origins of their records."""
+
+    as_of: datetime
+    facts: Sequence[CaseFacts]
+    origins: tuple[str, ...]
+
+
 def read_moment(asked: str | None, county: County, now: datetime) -> datetime:
     """Return the moment asked for, in UTC: the present minute where none is; never later than now.
 
@@ -118,6 +128,8 @@ def read_moment(asked: str | None, county: County, now: datetime) -> datetime:
         return now.replace(second=0, microsecond=0)
     # A "+" that was not escaped in the URL has become a space.
     moment = datetime.fromisoformat(asked.strip().replace(" 0", "+0") if "T" in asked else asked)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"{asked!r} is out of range")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=county.time_zone)
     return min(moment.astimezone(UTC), now)
@@ -127,19 +139,24 @@ def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> d
     """Return the county's present: the clock's, or the newest report's where the county's clock follows its data."""
     if county.clock_anchor == "data":
         with engine.connect() as connection:
-            newest = connection.execute(select(func.max(cases.c.reported_at))).scalar()
+            newest = connection.execute(select(func.max(case_table.c.reported_at))).scalar()
         if newest is not None:
             return as_time(newest)
     return clock()
 
 
 def read_known(
-    engine: Engine, county: County, at: datetime, clock: Callable[[], datetime], area: str = ""
-) -> list[Case]:
-    """Return an area's cases as they were known at a moment: what had happened and had been received by then."""
-    received_by = clock() if county.clock_anchor == "data" else at
-    known = [case for case in cases_as_of(engine, received_by, at - REACH, area) if case.reported_at <= at]
-    return sorted(known, key=lambda case: (case.reported_at, case.case_id))
+    county: County, engine: Engine, book: FactBook, asked: str | None, area: str, clock: Callable[[], datetime]
+) -> Known:
+    """Return an area's cases as they were known at a moment: what had happened and had been received by then.
+
+    Blocking; raises `ValueError` where what is asked for is no moment.
+    """
+    as_of = read_moment(asked, county, find_now(engine, county, clock))
+    received_by = clock() if county.clock_anchor == "data" else as_of
+    cases = [case for case in cases_as_of(engine, received_by, as_of - REACH, area) if case.reported_at <= as_of]
+    cases.sort(key=lambda case: (case.reported_at, case.case_id))
+    return Known(as_of, book.read(cases, as_of, received_by), tuple(sorted({case.origin for case in cases})))
 
 
 def compute_briefing(known: Sequence[CaseFacts], place: Place) -> Briefing:
@@ -179,12 +196,8 @@ def make_briefing(
 
     area: the code of a town, village or cell; empty is the county. book: one that is kept, which is quicker.
     """
-    as_of = read_moment(asked, county, find_now(engine, county, clock))
-    known = read_known(engine, county, as_of, clock, area)
-    origins = tuple(sorted({case.origin for case in known}))
-    received_by = clock() if county.clock_anchor == "data" else as_of
-    facts = (book or FactBook(engine, county)).read(known, as_of, received_by)
-    return compute_briefing(facts, Place(as_of, county.time_zone, origins))
+    known = read_known(county, engine, book or FactBook(engine, county), asked, area, clock)
+    return compute_briefing(known.facts, Place(known.as_of, county.time_zone, known.origins))
 
 
 def make_briefing_router(county: County, engine: Engine, book: FactBook) -> APIRouter:

@@ -22,7 +22,7 @@ from fastapi import HTTPException
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from cases.rounds import Rounds, read_rounds
+from cases.rounds import FEWEST, Rounds, read_rounds
 from dashboard.people.accounts import AREA_DIGITS
 from dashboard.people.audit import Audit, open_audit
 from dashboard.people.permissions import may
@@ -34,9 +34,9 @@ from ingest.migrations import upgrade_database
 from ingest.rows.rounds import CarePerson, count_persons, find_person, open_person, replace_persons, seal_person
 from ingest.sealing import Keyring, Unreadable, provide_keyring
 from ingest.settings import SettingError, Settings
+from ingest.simulation.care import invent_persons
 from ingest.store import name_database, open_database
 
-FEWEST: Final = 5
 UNMASKED: Final = "care.unmask"
 REFUSED: Final = "care.unmask_refused"
 IMPORTED: Final = "care.import"
@@ -46,8 +46,6 @@ LONGEST: Final = 200
 CODE_CHARACTERS: Final = 16
 EXIT_FAILED: Final = 1
 CELL_DIGITS: Final = 15
-DEMO_PERSONS: Final = 4
-"""So many in a cell of the demo, on average."""
 
 
 class BadRegister(ValueError):  # noqa: N818 - it says what it is
@@ -171,24 +169,21 @@ def make_code(keyring: Keyring, number: str) -> str:
 
 def invent_register(county: County, rounds: Rounds, today: date) -> list[CarePerson]:
     """Return persons that nobody can take for real ones, for the demo: always the same, but for the days agreed."""
-    persons = []
-    groups = list(rounds.groups)
-    for place, code in enumerate(county.cells.index if groups else ()):
-        for number in range(1, 1 + (place * 7 + 6) % (2 * DEMO_PERSONS + 1)):
-            lot = place * 31 + number * 17
-            persons.append(
-                CarePerson(
-                    person=f"demo-{code}-{number}",
-                    care_group=groups[0] if lot % 5 < 2 else groups[lot % len(groups)],
-                    cell_code=str(code),
-                    name="模拟居民",
-                    phone=f"1990000{lot % 10_000:04d}",
-                    address=f"模拟路{number}号",
-                    next_visit=(today + timedelta(days=lot % 20 - 3)).isoformat(),
-                    origin="simulated",
-                )
-            )
-    return persons
+    return [
+        CarePerson(
+            person=one.person,
+            care_group=one.care_group,
+            cell_code=one.cell_code,
+            name="模拟居民",
+            phone=f"1990000{one.lot % 10_000:04d}",
+            address=f"模拟路{one.number}号",
+            # With most nobody has agreed a day: the plan says when the next visit is due.
+            next_visit=(today + timedelta(days=one.lot % 20 - 3)).isoformat() if one.lot % 7 == 0 else None,
+            origin="simulated",
+        )
+        for one in invent_persons(county)
+        if one.care_group in rounds.groups
+    ]
 
 
 def provide_demo_register(settings: Settings, county: County, rounds: Rounds) -> None:

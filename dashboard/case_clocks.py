@@ -1,12 +1,11 @@
-"""The clocks of one case as the desk shows them: the whole case's, its present step's, and each co-handling unit's."""
+"""The clocks of one case as the desk shows them: of the whole case, its step, its card, and each co-handling unit."""
 
 from typing import Any, Final
 
-from cases.clocks import Clock, run_clock
+from cases.clocks import Clock
+from cases.deadlines import list_deadlines
 from cases.explanation import explain
-from cases.flow import Flow
-from cases.fold import Step, trace
-from cases.rulebook import Rulebook, read_extensions
+from cases.rulebook import Rulebook
 from dashboard.case_standing import Standing, name_unit, pick
 from dashboard.clock_lines import tell_clock, tell_span
 from geo.county import County
@@ -15,6 +14,8 @@ from geo.pack import Name
 REPORTED: Final = Name("上报", "Report")
 CALLED_IN: Final = Name("联动", "Called in")
 SUPERVISED: Final = Name("督办", "Supervision card")
+ACCEPT_CARD: Final = Name("督办签收", "Answer to the card")
+HANDLE_CARD: Final = Name("督办办理", "Settlement under the card")
 PART_STEP: Final = "handling"
 """The step whose limit a co-handling unit has for its part."""
 
@@ -22,24 +23,31 @@ PART_STEP: Final = "handling"
 def describe_clocks(
     standing: Standing, category: str, severity: int, reported_ms: int, rulebook: Rulebook, county: County, lang: str
 ) -> dict[str, Any]:
-    """Return `clock`, `step_clock`, `card_clocks` and `parts`; None where nothing says how long it may take."""
+    """Return `clock`, `step_clock`, `card_clocks` and `parts`; None where nothing says how long it may take.
+
+    `first_clock` says which ends first, as the queue shows it: total, step, accept or handle.
+    """
     state, flow = standing.state, standing.flow
 
     def tell(clock: Clock | None, event: Name, step: Name | None = None) -> dict[str, Any] | None:
         return None if clock is None else _describe(clock, standing.now_ms, event, step, county, lang)
 
     def run(step: str, started_ms: int, ended_ms: int | None) -> Clock | None:
-        limit = rulebook.limits.find(category, severity, step, flow.key)
-        granted = read_extensions(_list_granted(standing, started_ms))
-        return run_clock(limit, rulebook.calendar, started_ms, state.stops, granted, ended_ms)
+        return rulebook.run_step(category, severity, step, started_ms, state, ended_ms)
 
     here = flow.states[state.state].name
     began = (REPORTED, reported_ms) if state.since_ms is None else (here, state.since_ms)
     part_step = flow.states[PART_STEP].name if PART_STEP in flow.states else None
     card = rulebook.supervision.run_card(category, severity, state, standing.steps, rulebook.calendar)
+    deadlines = list_deadlines(rulebook, category, severity, reported_ms, state, standing.steps)
     return {
+        "first_clock": deadlines[0].kind if deadlines else None,
         "card_clocks": card
-        and {"accept": tell(card.accept, SUPERVISED), "handle": tell(card.handle, SUPERVISED), "points": card.points},
+        and {
+            "accept": tell(card.accept, SUPERVISED, ACCEPT_CARD),
+            "handle": tell(card.handle, SUPERVISED, HANDLE_CARD),
+            "points": card.points,
+        },
         "clock": tell(rulebook.run_clock(category, severity, reported_ms, state), REPORTED),
         "step_clock": tell(run(state.state, began[1], None), began[0], here) if state.is_open else None,
         "parts": [
@@ -74,17 +82,3 @@ def _describe(clock: Clock, now_ms: int, event: Name, step: Name | None, county:
         "stopped": told.colour == "stopped",
         "explanation": tell_clock(told, lang, county.time_zone),
     }
-
-
-def _list_granted(standing: Standing, since_ms: int) -> list[Any]:
-    """Return the extensions that were granted since a moment."""
-    return [
-        after.extensions[-1]
-        for step, after in trace(standing.flow, standing.steps)
-        if step.at_ms >= since_ms and _extends(standing.flow, step)
-    ]
-
-
-def _extends(flow: Flow, step: Step) -> bool:
-    action = flow.actions.get(step.action)
-    return action is not None and action.effect == "extend"

@@ -3,13 +3,14 @@
 from typing import Any
 
 from cases.flow import NEEDS, ROLES
-from cases.fold import STEWARD, Step, trace
-from dashboard.case_standing import Standing, name_role, name_unit
+from cases.fold import Step, trace
+from dashboard.case_standing import Standing, name_role, name_unit, pick
 from dashboard.text import text
 from geo.county import County
 from ingest.answers import CaseAction, CaseFile
-from ingest.case_state import REPORT, make_action_key
+from ingest.case_state import REPORT, STEWARD, make_action_key
 from ingest.masking import mask_text
+from ingest.reasons import read_reason
 
 
 def describe_actions(file: CaseFile, standing: Standing, county: County, lang: str) -> list[dict[str, Any]]:
@@ -34,7 +35,7 @@ def describe_actions(file: CaseFile, standing: Standing, county: County, lang: s
             if step.actor == STEWARD
             else name_role(_find_role(step, county), lang),
             "unit": name_unit(county, step.unit or step.details.get("by_unit"), lang),
-            "note": mask_text(notes.get(step.key)),
+            "note": mask_text(notes.get(step.key) or _say_why(step, lang)),
             "mark": marks.get(step.key, ""),
             "state": reached.get(step.key),
             "details": _pick_details(step, county, lang),
@@ -61,6 +62,22 @@ def _find_role(step: Step, county: County) -> str | None:
     if step.actor in ROLES:
         return step.actor
     return "grid_worker" if step.actor in county.assets.index else None
+
+
+def _say_why(step: Step, lang: str) -> str | None:
+    """Return in words why a rule acted; None where no reason is said."""
+    reason = read_reason(step.details)
+    if reason is None:
+        return None
+    return text(
+        lang,
+        f"drawer.because_{reason.code}",
+        rule=pick(reason.rule, lang),
+        version=reason.version,
+        share=f"{reason.share:.0%}",
+        lower=text(lang, f"drawer.level_{reason.lower}"),
+        upper=text(lang, f"drawer.level_{reason.upper}"),
+    )
 
 
 def _pick_details(step: Step, county: County, lang: str) -> dict[str, Any]:

@@ -9,6 +9,10 @@ from cases.fold import CaseState, Step
 from dashboard.text import text
 from geo.county import County
 from geo.pack import Name
+from ingest.answers import Case as CaseRow
+from ingest.case_state import REPORT
+from ingest.tables import as_time
+from layers.things import Case as LiveCase
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,30 @@ def describe_standing(standing: Standing, county: County, lang: str) -> dict[str
         "stops": [[start // 1000, None if end is None else end // 1000] for start, end in state.stops],
         "as_of": standing.now_ms // 1000,
     }
+
+
+def as_row(case: LiveCase, cell_code: str | None) -> CaseRow:
+    """Return a case of the live state as SQL will have it."""
+    return CaseRow(
+        case_id=case.case_id,
+        source=case.kept_by[1],
+        event_id=case.kept_by[2],
+        origin=case.origin,
+        category=case.category,
+        title=case.title,
+        severity=case.severity,
+        channel=case.channel,
+        people=case.people,
+        lon=case.lon,
+        lat=case.lat,
+        cell_code=cell_code,
+        reported_at=case.reported_at,
+        received_at=as_time(case.kept_by[0]),
+        last_action=REPORT,
+        last_action_at=case.reported_at,
+        last_unit=case.state.unit,
+        closed_at=None,
+    )
 
 
 def name_unit(county: County, code: str | None, lang: str) -> str | None:

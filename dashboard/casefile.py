@@ -20,18 +20,17 @@ from cases.rulebook import read_rulebook
 from dashboard.case_clocks import describe_clocks
 from dashboard.case_history import describe_actions, key_of
 from dashboard.case_offers import describe_offers
-from dashboard.case_standing import Standing, describe_standing, name_role, name_unit, pick
+from dashboard.case_standing import Standing, as_row, describe_standing, name_role, name_unit, pick
 from dashboard.live import Hub, HubAway
 from dashboard.people.unmasking import Persons
 from dashboard.people.viewer import Viewer
 from dashboard.scope import find_scope, sees_file
 from geo.county import County
-from ingest.answers import Case as CaseRow
 from ingest.answers import CaseFile, Reporter
 from ingest.case_state import REPORT
 from ingest.history import read_case
 from ingest.masking import mask_email, mask_name, mask_phone, mask_text
-from ingest.tables import as_ms, as_time
+from ingest.tables import as_ms
 from layers.places import feature_id
 from layers.state import LiveState
 from layers.things import Case as LiveCase
@@ -193,36 +192,14 @@ def _look(live: LiveState, case_id: str) -> LivePart:
     if case is None:
         return LivePart(live.now_ms)
     code = None if case.cell is None else live.places.cell_codes[case.cell]
-    merged = sorted(one.case_id for one in live.cases.values() if one.state.merged_into == case_id)
-    return LivePart(live.now_ms, case, code, tuple(merged))
+    return LivePart(live.now_ms, case, code, tuple(sorted(live.merged.get(case_id, ()))))
 
 
 def _begin_file(live: LivePart) -> CaseFile | None:
     """Return what the live state knows of a case that the recorder has not written down yet."""
-    case = live.case
-    if case is None:
+    if live.case is None:
         return None
-    row = CaseRow(
-        case_id=case.case_id,
-        source=case.kept_by[1],
-        event_id=case.kept_by[2],
-        origin=case.origin,
-        category=case.category,
-        title=case.title,
-        severity=case.severity,
-        channel=case.channel,
-        people=case.people,
-        lon=case.lon,
-        lat=case.lat,
-        cell_code=live.cell_code,
-        reported_at=case.reported_at,
-        received_at=as_time(case.kept_by[0]),
-        last_action=REPORT,
-        last_action_at=case.reported_at,
-        last_unit=case.state.unit,
-        closed_at=None,
-    )
-    return CaseFile(case=row, description=None, media=[], actions=[])
+    return CaseFile(case=as_row(live.case, live.cell_code), description=None, media=[], actions=[])
 
 
 def _mask_reporter(reporter: Reporter) -> dict[str, Any]:

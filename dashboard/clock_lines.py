@@ -6,8 +6,8 @@ from datetime import tzinfo
 from cases.calendars import Span
 from cases.explanation import DaysApart, Explanation
 from cases.limits import LimitRule
+from dashboard.case_standing import pick
 from dashboard.text import text
-from geo.pack import Name
 from ingest.tables import HOUR_MS, as_time
 
 
@@ -31,11 +31,11 @@ def _tell(explanation: Explanation, lang: str, zone: tzinfo) -> Iterator[str]:
         return "" if ms is None else as_time(ms).astimezone(zone).strftime("%Y-%m-%d %H:%M")
 
     limit = explanation.limit
-    step = _pick(explanation.step, lang) if explanation.step else text(lang, "clock.total")
+    step = pick(explanation.step, lang) if explanation.step else text(lang, "clock.total")
     yield text(lang, "clock.limit", step=step, span=tell_span(limit.span, lang))
     yield text(lang, "clock.rule", why=_tell_why(explanation, lang), place=limit.rule.place)
     yield from _tell_source(limit.rule, lang)
-    yield text(lang, "clock.started", at=tell_time(explanation.started_ms), event=_pick(explanation.event, lang))
+    yield text(lang, "clock.started", at=tell_time(explanation.started_ms), event=pick(explanation.event, lang))
     if explanation.working:
         yield _tell_calendar(explanation, lang)
         yield from (_tell_days(days, lang) for days in explanation.days_apart)
@@ -76,7 +76,7 @@ def _tell_why(explanation: Explanation, lang: str) -> str:
 
 def _tell_source(rule: LimitRule, lang: str) -> Iterator[str]:
     if rule.text is not None:
-        yield _pick(rule.text, lang)
+        yield pick(rule.text, lang)
     if rule.source:
         yield text(lang, "clock.source" if rule.verified else "clock.source_unverified", source=rule.source)
 
@@ -91,10 +91,5 @@ def _tell_days(days: DaysApart, lang: str) -> str:
     one = days.first == days.last
     said = str(days.first) if one else text(lang, "clock.days", first=days.first, last=days.last)
     whose = "county" if days.name is None else "statutory"
-    name = _pick(days.name, lang) if days.name else ""
+    name = pick(days.name, lang) if days.name else ""
     return text(lang, f"clock.{whose}_{'worked' if days.worked else 'off'}", days=said, name=name)
-
-
-def _pick(name: Name, lang: str) -> str:
-    """Return a name in a language."""
-    return name.zh if lang == "zh" else name.en

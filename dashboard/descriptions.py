@@ -108,6 +108,7 @@ def describe_alert(alert: Alert, titles: Mapping[str, Title], lang: str) -> dict
 
 def describe_case(case: Case) -> dict[str, Any]:
     """Return an open case for other programs; `due_at` is null without a limit and while its clock stands still."""
+    clock = case.whole_clock
     return {
         "id": case.id,
         "case_id": case.case_id,
@@ -120,7 +121,7 @@ def describe_case(case: Case) -> dict[str, Any]:
         "lon": case.lon,
         "lat": case.lat,
         "reported_at": case.reported_ms // 1000,
-        "due_at": None if case.due_ms is None else case.due_ms // 1000,
+        "due_at": None if clock is None or clock.due_ms is None else clock.due_ms // 1000,
     }
 
 
@@ -156,6 +157,7 @@ def _describe_spec(spec: Spec, county: County) -> dict[str, Any]:
         "kinds": spec.kinds,
         "marks": spec.marks,
         "shown": spec.shown,
+        "blank": spec.blank and {"zh": spec.blank.zh, "en": spec.blank.en},
     }
 
 

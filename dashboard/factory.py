@@ -11,13 +11,15 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
 
+from brain.alarm_rules import read_alarm_rules
 from cases.rulebook import read_rulebook
 from dashboard import ids
 from dashboard.briefing import make_briefing_router
+from dashboard.exports.routes import make_exports_router
 from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
 from dashboard.field.routes import make_field_router
-from dashboard.pages import briefing, duty, feeds, handover, performance, wall
+from dashboard.pages import alarms, briefing, duty, feeds, handover, performance, wall, walls
 from dashboard.panels.frame import name_county
 from dashboard.people.audit_page import make_audit_router
 from dashboard.people.entrance import guard_app
@@ -30,16 +32,18 @@ from dashboard.places import make_places_router
 from dashboard.publishing import Publisher
 from dashboard.queue_api import make_queue_router
 from dashboard.rounds import make_rounds_router, open_desk
+from dashboard.scenes import Scenes, read_scenes
 from dashboard.scope import find_area
 from dashboard.shifts import Shifts, make_shifts_router, open_shifts
 from dashboard.text import choose_language, text
+from dashboard.walls import make_walls_router, open_wall_desk
 from geo.county import County
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
     from dashboard.live import Hub
 
-SCREENS = ("wall", "duty", "briefing", "performance", "feeds", "handover")
+SCREENS = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover", "walls")
 LIGHT_SCREENS = ("briefing", "performance", "handover")
 
 INDEX = """<!DOCTYPE html>
@@ -117,12 +121,15 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     book = FactBook(engine, county)
     publisher = Publisher(settings)
     shifts = open_shifts(settings, county, engine, publisher)
-    _register_pages(dash, settings, county, engine, book, shifts)
+    scenes = read_scenes(county)
+    _register_pages(dash, settings, county, engine, book, shifts, scenes)
     # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
     dash._setup_server()  # type: ignore[no-untyped-call]
     app: FastAPI = dash.server
     _include_routers(app, settings, county, hub, engine, book, publisher)
     app.include_router(make_shifts_router(shifts))
+    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
+    app.include_router(make_walls_router(open_wall_desk(settings, county, hub, publisher, scenes), sheets))
     guard_app(app, settings, county, dash.csp_hashes())
     return app
 
@@ -135,7 +142,7 @@ def make_title(screen: str, county: County, lang: str) -> str:
 
 
 def _register_pages(
-    dash: Dash, settings: Settings, county: County, engine: Engine, book: FactBook, shifts: Shifts
+    dash: Dash, settings: Settings, county: County, engine: Engine, book: FactBook, shifts: Shifts, scenes: Scenes
 ) -> None:
     @dash.callback(Output(ids.PAGE, "children"), Input(ids.URL, "pathname"), State(ids.URL, "search"))
     async def show_page(pathname: str | None, search: str | None) -> Component:
@@ -146,15 +153,19 @@ def _register_pages(
             return _lay_forbidden(lang)
         match page:
             case "wall":
-                return wall.lay_out(county, lang, query.get("scene", "overview"))
+                return wall.lay_out(county, lang, scenes, query.get("scene"))
             case "duty":
                 return duty.lay_out(county, lang)
+            case "alarms":
+                return alarms.lay_out(county, lang)
             case "briefing":
                 area = find_area(get_viewer())
                 return await asyncio.to_thread(briefing.lay_out, county, lang, engine, query.get("as_of"), area, book)
             case "performance":
                 area, asked, days = find_area(get_viewer()), query.get("as_of"), query.get("days")
                 return await asyncio.to_thread(performance.lay_out, county, lang, engine, book, asked, days, area)
+            case "walls":
+                return walls.lay_out(county, lang, scenes)
             case "feeds":
                 return feeds.lay_out(county, lang)
             case "handover":
@@ -168,6 +179,8 @@ def _include_routers(
 ) -> None:
     # Imported here: the web API is another module's, and this one is usable (and tested) page by page.
     from dashboard.acting import Actor, make_acting_router
+    from dashboard.alarm_acting import AlarmActor
+    from dashboard.alarms_api import make_alarms_router
     from dashboard.api import make_router
     from dashboard.intake import DeskIntake, make_intake_router
     from dashboard.similar import make_similar_router
@@ -177,6 +190,8 @@ def _include_routers(
     app.include_router(make_unmasking_router(persons))
     app.include_router(make_audit_router(Sheets(county, settings.ui_lang, settings.auth == "on"), persons.audit))
     app.include_router(make_acting_router(Actor(hub, engine, county, read_rulebook(county), publisher), publisher))
+    rules = read_alarm_rules(county)
+    app.include_router(make_alarms_router(hub, engine, rules, AlarmActor(hub, engine, county, rules, publisher)))
     app.include_router(make_intake_router(DeskIntake(county, read_rulebook(county), engine, publisher)))
     app.include_router(make_queue_router(hub, county, engine))
     app.include_router(make_places_router(county))
@@ -184,6 +199,7 @@ def _include_routers(
     app.include_router(make_field_router(settings, county, engine, publisher))
     app.include_router(make_briefing_router(county, engine, book))
     app.include_router(make_performance_router(county, engine, book))
+    app.include_router(make_exports_router(hub, county, engine, book, persons.audit))
     app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
     sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
     app.include_router(make_rounds_router(settings, open_desk(settings, county, engine, publisher), sheets))

@@ -5,13 +5,16 @@ last 24 h" are the 24 hours that end now, counted in quarters of an hour.
 """
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
+from cases.clocks import Colour
 from ingest.tables import as_ms, as_time
 from layers import LAYERS
+from layers.contract import View
 from layers.series import HOUR_MS, QUARTER_MS, HourlyFigure
 from layers.state import LiveState
 from layers.traffic import delay_share, free_flow_kmh, mean_share
@@ -86,6 +89,9 @@ class Figures:
             "new_today": Figure(today, today - reported(yesterday_ms, until_ms), reported_by_hour, at),
             "closed_today": Figure(closed_today, closed_today - closed(yesterday_ms, until_ms), closed_by_hour, at),
             "closed_ratio_24h": Figure(ratio, None, _unknown(), at),
+            "overdue": self._lit("red"),
+            "nearly_due": self._lit("yellow"),
+            "disputes_open": Figure(self._count_disputes(), None, _unknown(), at),
             "severe_open": Figure(severe, sum(severe_net), _stand_before(severe, severe_net), at),
             "bins_to_empty": self._layer_figure("smart_bins", "waste", self._bins_by_hour),
             "traffic_index": self._layer_figure("traffic", "traffic", self._traffic_by_hour),
@@ -105,9 +111,29 @@ class Figures:
                 [state.places.town_codes[town] for town in state.towns],
                 open=[state.open_by_town[town] for town in state.towns],
             ),
+            "workers_by_town": _chart(
+                [state.places.town_codes[town] for town in state.towns],
+                on_duty=self._count_workers(),
+            ),
             "traffic_by_hour": _chart(hours, index=self._traffic_by_hour),
             "bins_by_hour": _chart(hours, to_empty=self._bins_by_hour),
         }
+
+    def _lit(self, light: Colour) -> Figure:
+        return Figure(self._state.open_by_light[light], None, _unknown(), self._stamp("cases"))
+
+    def _count_disputes(self) -> int:
+        state = self._state
+        return sum(
+            count for code, count in state.open_by_category.items() if state.rulebook.flow_of(code).key == "dispute"
+        )
+
+    def _count_workers(self) -> list[int]:
+        """Return how many workers are on duty in each town, as the layer `staff` counts them."""
+        state = self._state
+        places = (state.workers[worker].cell for worker in LAYERS["staff"].compute(state, View(state.as_of)).ids)
+        by_town = Counter(state.places.cell_towns[cell] for cell in places if cell is not None)
+        return [by_town[town] for town in state.towns]
 
     def _hour_starts(self) -> list[int]:
         """Return the starts of the last 24 hours, the running one last, in epoch ms."""

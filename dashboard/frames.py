@@ -15,10 +15,13 @@ import msgspec
 
 from dashboard.figures import Figures
 from dashboard.ring import Frame, FrameId
+from ingest.records import WallOrdered
+from ingest.tables import as_ms
 from layers import LAYERS
+from layers.alarm_words import find_point, name_alarm
 from layers.contract import Frame as LayerFrame
 from layers.contract import Layer, Paint, Spec, View
-from layers.places import Asset
+from layers.places import Asset, feature_id
 from layers.state import LiveState
 from layers.things import Alert, Case, Changes
 
@@ -212,11 +215,15 @@ class Screen:
         alerts = changes.features.get("alerts")
         if alerts:
             message["alerts"] = [_describe_alert(id, state.alerts.get(id)) for id in sorted(alerts)]
+        alarms = changes.features.get("alarms")
+        if alarms:
+            message["alarms"] = [_describe_alarm(id, state) for id in sorted(alarms)]
         if cases:
             message["cases"] = [_describe_case(case) for case in _newest(cases)]
         self._waiting_feeds |= changes.features.keys()
         charts = self._tell_charts()  # first: they bring the figures' hours up to date
         message |= self._tell_figures() | charts
+        message |= self._tell_orders()
         for name, value in (("origin", state.origin()), ("stream", stream)):
             if self._sent.get(name) != value:
                 self._sent[name] = message[name] = value
@@ -232,6 +239,9 @@ class Screen:
             "assets": [_describe_asset(asset) for asset in state.assets.values() if asset.announced],
             "cases": [_describe_case(case) for case in _newest(state.cases.values())],
             "alerts": [_describe_alert(id, alert) for id, alert in state.alerts.items()],
+            "alarms": [
+                _describe_alarm(id, state) for id, entry in state.alarms.items() if entry.alarm.state != "normal"
+            ],
             "feeds": list(self._feeds.values()),
         }
 
@@ -266,6 +276,17 @@ class Screen:
         told.update(charts)
         return {"charts": charts} if charts else {}
 
+    def _tell_orders(self) -> Message:
+        """Return what was sent to walls where it differs; null where a wall is on its own again."""
+        told: dict[str, Any] = self._sent.setdefault("walls", {})
+        in_force = {wall: _describe_order(order, self._state) for wall, order in list_orders(self._state).items()}
+        changed = {wall: order for wall, order in in_force.items() if told.get(wall) != order}
+        ended = dict.fromkeys(told.keys() - in_force.keys())
+        for wall in ended:
+            del told[wall]
+        told.update(changed)
+        return {"walls": {**changed, **ended}} if changed or ended else {}
+
     def _describe_feeds(self) -> dict[str, Message]:
         return {
             key: {
@@ -278,6 +299,36 @@ class Screen:
             }
             for key, feed in self._state.feeds.items()
         }
+
+
+def list_orders(state: LiveState) -> dict[str, WallOrdered]:
+    """Return the orders in force, by wall."""
+    return {
+        wall: order
+        for wall, order in state.wall_orders.items()
+        if order.order != "release" and (order.until is None or as_ms(order.until) > state.clock_ms)
+    }
+
+
+def _describe_order(order: WallOrdered, state: LiveState) -> Message:
+    """Return what a wall is to show; a case as lists on walls tell it, null where it is not the scope's to see."""
+    told: Message = {
+        "order": order.order,
+        "role": order.role,
+        "at": as_ms(order.at) // 1000,
+        "until": None if order.until is None else as_ms(order.until) // 1000,
+    }
+    match order.order:
+        case "scene":
+            told["scene"] = order.scene
+        case "place":
+            title = state.places.area_titles.get(order.place or "")
+            told |= {"place": order.place, "lon": order.lon, "lat": order.lat, "zoom": order.zoom}
+            told["name"] = None if title is None else {"zh": title.zh, "en": title.en}
+        case _:
+            case = state.cases.get(feature_id(f"case:{order.case_id}"))
+            told["case"] = None if case is None else _describe_case(case)
+    return told
 
 
 def _rows(paint: Paint) -> list[Row]:
@@ -294,6 +345,7 @@ def _newest(cases: Any) -> list[Case]:
 
 
 def _describe_case(case: Case) -> Message:
+    clock = case.whole_clock
     return {
         "id": case.id,
         "case_id": case.case_id,
@@ -305,9 +357,9 @@ def _describe_case(case: Case) -> Message:
         "lon": None if case.lon is None else round(case.lon, DECIMALS),
         "lat": None if case.lat is None else round(case.lat, DECIMALS),
         "reported_at": case.reported_ms // 1000,
-        "near_at": None if case.near_ms is None else case.near_ms // 1000,
-        "due_at": None if case.due_ms is None else case.due_ms // 1000,
-        "stopped": case.stopped,
+        "near_at": None if clock is None or clock.near_ms is None else clock.near_ms // 1000,
+        "due_at": None if clock is None or clock.due_ms is None else clock.due_ms // 1000,
+        "stopped": clock is not None and clock.stopped,
     }
 
 
@@ -331,6 +383,35 @@ def _describe_alert(id: int, alert: Alert | None) -> Message:
         "begins_at": alert.begins_ms // 1000,
         "ends_at": alert.ends_ms // 1000 if alert.end_stated else None,
         "outline": alert.polygons,
+    }
+
+
+def _describe_alarm(id: int, state: LiveState) -> Message:
+    """Return what a wall shows of an alarm: nobody's name, and no case's title."""
+    entry = state.alarms.get(id)
+    if entry is None or entry.alarm.state == "normal":
+        return {"id": id, "over": True}
+    alarm, words = entry.alarm, name_alarm(state, entry)
+    place = find_point(state, entry)
+    return {
+        "id": id,
+        "severity": alarm.severity,
+        "state": alarm.state,
+        "rule": entry.rule,
+        "name": words.name.zh,
+        "name_en": words.name.en,
+        "thing": words.thing.zh,
+        "thing_en": words.thing.en,
+        "place": words.place.zh,
+        "place_en": words.place.en,
+        "raised_at": None if alarm.raised_ms is None else alarm.raised_ms // 1000,
+        "seen_at": None if alarm.seen_ms is None else alarm.seen_ms // 1000,
+        "count": 1 + alarm.repeats,
+        "acked": alarm.acked,
+        "shelved_until": None if (ends_ms := alarm.find_shelf_end(state.now_ms)) is None else ends_ms // 1000,
+        "lon": None if place is None else round(place[0], DECIMALS),
+        "lat": None if place is None else round(place[1], DECIMALS),
+        "simulated": entry.origin == "simulated",
     }
 
 

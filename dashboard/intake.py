@@ -1,6 +1,7 @@
 """The desk's own intake: what a hotline clerk, a window or a duty officer takes down becomes a report like any other.
 
-What the county's matter list refuses is refused here, in the rule's words. Likely duplicates are `GET /api/similar`'s.
+What the county's matter list refuses is refused here, in the rule's words. Likely duplicates are
+`dashboard.similar`'s; to one of them a report can be added, and then makes no case of its own.
 """
 
 import asyncio
@@ -9,18 +10,22 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from msgspec import Meta
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from cases.matters import Matter
 from cases.rulebook import Rulebook
+from dashboard.case_standing import pick
+from dashboard.casefile import describe_responsible
 from dashboard.field.number import make_number, show_number
+from dashboard.field.report import Place, Places, make_title
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import PublishAway, Publisher, PublishRefused
 from dashboard.replies import JsonResponse
+from dashboard.scope import sees_file
 from geo.county import County
-from geo.lookup import CellLookup
 from geo.pack import Name
 from ingest.history import read_case
 
@@ -29,6 +34,7 @@ LARGEST_BYTES: Final = 64 * 1024
 MOST_ATTEMPTS: Final = 5
 
 Line = Annotated[str, Meta(max_length=60)]
+Lang = Literal["zh", "en"]
 
 
 class Reporter(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,7 +48,8 @@ class Reporter(msgspec.Struct, forbid_unknown_fields=True):
 class DeskReport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What a clerk takes down; `lon` and `lat` (WGS 84) or a cell's code say where.
 
-    id: one of the browser's own, so that a report that is sent again is taken once. title: by default the class's name.
+    id: one of the browser's own, so that a report that is sent again is taken once. title: by default the class's name
+    and how the description begins. joins: the case that it is added to.
     """
 
     id: Annotated[str, Meta(min_length=8, max_length=64)] | None = None
@@ -56,6 +63,7 @@ class DeskReport(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     people: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     channel: Literal["hotline", "superior", "window"] = "hotline"
     reporter: Reporter | None = None
+    joins: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Refused(ValueError):  # noqa: N818 - it says what happened
@@ -72,42 +80,83 @@ class DeskIntake:
     def __init__(self, county: County, rulebook: Rulebook, engine: Engine, publisher: Publisher) -> None:
         self._county, self._rulebook = county, rulebook
         self._engine, self._publisher = engine, publisher
-        self._cells = CellLookup(county.cells)
+        self._places = Places(county)
 
-    async def take(self, viewer: Viewer, report: DeskReport) -> str:
-        """Publish a report and return its number, once ingest has it; raises `Refused` and `PublishAway`."""
+    def list_classes(self, viewer: Viewer, lang: Lang) -> list[dict[str, Any]]:
+        """Return the classes that the matter list of the day takes, each with its matter; raises `Refused`."""
+        _check_role(viewer)
         now = datetime.now(UTC)
-        if viewer.role not in CLERKS:
-            raise Refused("role", f"taking reports is not for the role {viewer.role}", 403)
+        admissions = {code: self._rulebook.admit(code, now) for code in self._county.categories}
+        return [
+            {"code": code, **describe_matter(admission.matter, lang)}
+            for code, admission in admissions.items()
+            if not admission.refused
+        ]
+
+    def describe_place(
+        self, viewer: Viewer, lon: float | None, lat: float | None, cell_code: str | None, lang: Lang
+    ) -> dict[str, Any]:
+        """Return town, village, cell and grid worker of a place; raises `Refused`."""
+        _check_role(viewer)
+        place = self._find_place(viewer, lon, lat, cell_code)
+        return {
+            "cell_code": place.cell_code,
+            "town": pick(place.town, lang),
+            "village": pick(place.village, lang),
+            "cell": pick(place.cell, lang),
+            "responsible": describe_responsible(self._county, place.cell_code, lang),
+        }
+
+    async def take(self, viewer: Viewer, report: DeskReport) -> tuple[str, str]:
+        """Publish a report; return its number, and the case that it is or is added to, once ingest has it.
+
+        Raises `Refused` and `PublishAway`.
+        """
+        now = datetime.now(UTC)
+        _check_role(viewer)
         category = self._county.categories.get(report.category)
         if category is None:
             raise Refused("category", f"the county has no class {report.category!r}")
         admission = self._rulebook.admit(report.category, now)
         if admission.refused:
             raise Refused("category", "not on the matter list", rule=admission.rule)
-        self._check_place(viewer, report)
+        self._find_place(viewer, report.lon, report.lat, report.cell_code)
+        if report.joins:
+            await asyncio.to_thread(self._check_joined, viewer, report.joins)
         data = make_data(report, category.zh, viewer, now)
         number = await asyncio.to_thread(self._choose_number, report, data["title"], now)
+        case_id = report.joins or number
         try:
-            await self._publisher.publish("case.reported", {**data, "case_id": number}, id=number)
+            await self._publisher.publish("case.reported", {**data, "case_id": case_id}, id=number)
         except PublishRefused as refusal:
             field, _, reason = str(refusal).partition(": ")
             raise Refused(field.removeprefix("data."), reason) from None
-        return number
+        return number, case_id
 
-    def _check_place(self, viewer: Viewer, report: DeskReport) -> None:
-        if report.lon is not None and report.lat is not None:
-            cell = self._cells.find_cell(report.lon, report.lat)
-            if cell is None:
+    def _find_place(self, viewer: Viewer, lon: float | None, lat: float | None, cell_code: str | None) -> Place:
+        if lon is not None and lat is not None:
+            place = self._places.find(lon, lat)
+            if place is None:
                 raise Refused("place", "lies outside the county")
-        elif report.lon is not None or report.lat is not None:
+        elif lon is not None or lat is not None:
             raise Refused("place", "lon and lat go together")
+        elif cell_code is not None and cell_code in self._county.cells.index:
+            place = self._places.name(cell_code)
         else:
-            cell = report.cell_code
-            if cell not in self._county.cells.index:
-                raise Refused("place", "give lon and lat, or the code of a cell")
-        if not viewer.sees_cell(cell):
+            raise Refused("place", "give lon and lat, or the code of a cell")
+        if not viewer.sees_cell(place.cell_code):
             raise Refused("place", "lies outside your area", 403)
+        return place
+
+    def _check_joined(self, viewer: Viewer, case_id: str) -> None:
+        try:
+            file = read_case(self._engine, case_id)
+        except SQLAlchemyError:
+            raise Refused("joins", "cannot be looked up while the database is away", 503) from None
+        if file is None or not sees_file(viewer, file, self._rulebook):
+            raise Refused("joins", "no such case, or not yours to see")
+        if file.case.closed_at is not None:
+            raise Refused("joins", "has ended")
 
     def _choose_number(self, report: DeskReport, title: str, now: datetime) -> str:
         """Return the first number that is free, or is that of this very report, which was sent before."""
@@ -125,11 +174,23 @@ class DeskIntake:
         raise Refused("id", "is taken by another report")
 
 
+def describe_matter(matter: Matter | None, lang: str) -> dict[str, str]:
+    """Return what the form says of a matter: its name, and when it is one; nothing of what no matter takes."""
+    if matter is None:
+        return {}
+    return {"matter": pick(matter.name, lang), "admission": pick(matter.admission.name, lang)}
+
+
+def _check_role(viewer: Viewer) -> None:
+    if viewer.role not in CLERKS:
+        raise Refused("role", f"taking reports is not for the role {viewer.role}", 403)
+
+
 def make_data(report: DeskReport, category: str, viewer: Viewer, now: datetime) -> dict[str, Any]:
     """Return the data of the `case.reported` that a report becomes, but its number."""
     data: dict[str, Any] = {
         "category": report.category,
-        "title": " ".join(report.title.split()) or category,
+        "title": " ".join(report.title.split()) or make_title(category, report.description),
         "reported_at": now.isoformat(),
         "channel": report.channel,
         "actor": viewer.name,
@@ -149,23 +210,46 @@ def make_data(report: DeskReport, category: str, viewer: Viewer, now: datetime) 
 
 
 def make_intake_router(intake: DeskIntake) -> APIRouter:
-    """Return `POST /api/reports`."""
+    """Return `POST /api/reports`, and what its form asks for while it is filled in."""
     router = APIRouter()
+
+    @router.get("/api/reports/classes", response_class=JsonResponse, summary="What the matter list takes at the desk")
+    async def list_classes(lang: Lang = "zh") -> Response:
+        try:
+            return JsonResponse({"classes": intake.list_classes(get_viewer(), lang)})
+        except Refused as refusal:
+            return _answer(refusal)
+
+    @router.get("/api/reports/place", response_class=JsonResponse, summary="Whose a place is: cell and grid worker")
+    async def describe_place(
+        lon: Annotated[float | None, Query(ge=-180, le=180)] = None,
+        lat: Annotated[float | None, Query(ge=-90, le=90)] = None,
+        cell_code: Annotated[str | None, Query(max_length=20)] = None,
+        lang: Lang = "zh",
+    ) -> Response:
+        try:
+            return JsonResponse(intake.describe_place(get_viewer(), lon, lat, cell_code, lang))
+        except Refused as refusal:
+            return _answer(refusal)
 
     @router.post("/api/reports", response_class=Response, summary="Take a report down at the desk")
     async def take(request: Request) -> Response:
         try:
-            number = await intake.take(get_viewer(), read_report(await request.body()))
+            number, case_id = await intake.take(get_viewer(), read_report(await request.body()))
         except Refused as refusal:
-            told: dict[str, Any] = {"field": refusal.field, "reason": refusal.reason}
-            if refusal.rule is not None:
-                told["rule"] = {"zh": refusal.rule.zh, "en": refusal.rule.en}
-            return JsonResponse(told, refusal.status)
+            return _answer(refusal)
         except PublishAway as error:
             return JsonResponse({"field": "report", "reason": str(error)}, 503, {"Retry-After": "2"})
-        return JsonResponse({"case_id": number, "number": show_number(number)}, 201)
+        return JsonResponse({"case_id": case_id, "number": show_number(number)}, 201)
 
     return router
+
+
+def _answer(refusal: Refused) -> Response:
+    told: dict[str, Any] = {"field": refusal.field, "reason": refusal.reason}
+    if refusal.rule is not None:
+        told["rule"] = {"zh": refusal.rule.zh, "en": refusal.rule.en}
+    return JsonResponse(told, refusal.status)
 
 
 def read_report(body: bytes) -> DeskReport:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cases.duplicates import Likeness, Reason, Report
+from cases.flow import ENDINGS
 from dashboard.text import text
 from ingest.answers import Case as CaseRow
 from ingest.masking import mask_text
@@ -17,8 +18,6 @@ from layers.things import Case
 
 PUBLIC_STEP_M: Final = 10  # the public is told no distance finer than this
 LONGEST_NUMBER: Final = 6  # digits; a longer one may be a telephone's
-STATE_AFTER: Final = {"close": "closed", "void": "voided", "merge": "merged"}
-"""The state in which each way to end leaves a case, in every flow."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def know_row(row: CaseRow, live: LiveState) -> KnownCase:
         ended_ms=None if row.closed_at is None else as_ms(row.closed_at),
     )
     units = frozenset([row.last_unit] if row.last_unit else [])
-    state = STATE_AFTER.get(row.last_action, row.last_action)
+    state = ENDINGS.get(row.last_action, row.last_action)
     return KnownCase(report, row.severity, state, live.place_of(cell), units)
 
 

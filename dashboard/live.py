@@ -28,11 +28,13 @@ from ingest.answers import Snapshot
 from ingest.history import load_reading_hours, load_snapshot
 from ingest.migrations import DatabaseTooNew, upgrade_database
 from ingest.records import decode_record
+from ingest.rows.rounds import read_checks, read_entries
+from ingest.rows.walls import read_newest_orders
 from ingest.store import open_database
 from ingest.stream import START, AsyncStreams, Message, StreamGap, StreamUnavailable, connect_async, order_id
 from ingest.tables import as_ms
 from layers.excerpt import COUNTY, Excerpt, Scope
-from layers.snapshot import find_newest, fold_snapshot
+from layers.snapshot import find_newest, fold_orders, fold_rounds, fold_snapshot
 from layers.state import LiveState
 
 TICK_S = 0.25
@@ -41,6 +43,7 @@ BLOCK_MS = 1000
 READ_AT_MOST = 1000  # messages a partition
 PAUSE_S = 1.0  # after something was away
 RELOAD_AT_MOST_EVERY_S = 60.0
+REGISTER_EVERY_S = 60.0
 ANSWER_WITHIN_S = 5.0
 
 T = TypeVar("T")
@@ -81,6 +84,7 @@ class Hub:
         self._positions: dict[int, str] = {}
         self._reload_wanted = True
         self._loaded_s = float("-inf")
+        self._register_read_s = float("-inf")
         self._channels: dict[Scope, Channel] = {}  # changed by the state thread alone
         self._engine: Engine | None = None
 
@@ -194,6 +198,7 @@ class Hub:
         await self._catch_jumps(streams)
         while True:
             await self._load_if_wanted()
+            await self._reread_register()
             try:
                 messages = keep_abreast(await streams.read_after(self._positions, BLOCK_MS, READ_AT_MOST), READ_AT_MOST)
             except StreamGap as gap:
@@ -222,6 +227,19 @@ class Hub:
             log.warning("no fresh snapshot: %s", type(error).__name__)
             self._loaded_s = time.monotonic()
 
+    async def _reread_register(self) -> None:
+        """Take over, once a minute, whom visits are due to: an import writes SQL alone, and no stream tells of it."""
+        if time.monotonic() - self._register_read_s < REGISTER_EVERY_S:
+            return
+        self._register_read_s = time.monotonic()
+        assert self._engine is not None  # loaded before
+        try:
+            entries = await asyncio.to_thread(read_entries, self._engine)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("the register of care is not read: %s", type(error).__name__)
+            return
+        await self._in_state(lambda: self._channels[COUNTY].state.put_entries(entries))
+
     async def _catch_jumps(self, streams: AsyncStreams) -> None:
         """Begin again where a stream ends before our position: Redis came back without its memory.
 
@@ -248,6 +266,7 @@ class Hub:
         await self._in_state(partial(self._begin, state))
         self._positions = positions
         self._reload_wanted, self._loaded_s = False, time.monotonic()
+        self._register_read_s = self._loaded_s
         self.tally.loads += 1
         for channel in self.channels():
             channel.wake()
@@ -262,6 +281,8 @@ class Hub:
         hours = {feed: load_reading_hours(self._engine, feed, since, until) for feed in state.hours}
         fold_snapshot(state, snapshot, hours)
         state.advance(as_ms(self._clock()))
+        fold_rounds(state, read_checks(self._engine, state.rounds.since), read_entries(self._engine))
+        fold_orders(state, read_newest_orders(self._engine))
         recorded = {partition: mark.stream_id for partition, mark in snapshot.watermarks.items()}
         positions = {partition: recorded.get(partition, START) for partition in range(self.partitions)}
         return state, positions

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from cases.duplicates import METRES_PER_DEGREE
 from layers import LAYERS
 from layers.contract import Title
 from layers.places import KIND_OF_FEED
@@ -14,7 +15,6 @@ from layers.state import LiveState
 from layers.things import Sensed
 from layers.words import measure
 
-METRES_PER_DEGREE = 111_320.0
 MOST_OF_A_KIND = 30  # within 5 km there are hundreds of bins, and still the nearest workers are wanted
 FEED_OF_KIND = {kind: feed for feed, kind in KIND_OF_FEED.items()}
 LAYER_OF_FEED = {layer.spec.feed: layer.spec.key for layer in LAYERS.values() if layer.spec.geometry == "asset"}

@@ -5,14 +5,15 @@ As in the briefing, only what had been received by the moment counts, so that th
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import fmean
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, HTTPException
+from pydantic import BeforeValidator
 from sqlalchemy import Engine
 
 from cases.facts import CaseFacts
@@ -48,13 +49,15 @@ from cases.scores import (
     score_unit,
 )
 from cases.tables import read_row
-from dashboard.briefing import find_now, read_known, read_moment
+from dashboard.briefing import read_known
 from dashboard.factbook import FactBook
 from dashboard.people.viewer import get_viewer
 from dashboard.scope import find_area
 from geo.county import County
 
 DAYS: Final = (7, 30)
+Days = Annotated[Literal[7, 30], BeforeValidator(int)]
+"""A span of `DAYS` as an address says it."""
 MOST_IDS: Final = 50
 
 INDICATORS: Final[tuple[Callable[[Sequence[CaseFacts], Period], Indicator], ...]] = (
@@ -157,12 +160,9 @@ def read_performance(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Performance:
     """Return an area's performance over the days before a moment; blocking. Raises `ValueError` for a bad moment."""
-    as_of = read_moment(asked, county, find_now(engine, county, clock))
-    known = read_known(engine, county, as_of, clock, area)
-    received_by = clock() if county.clock_anchor == "data" else as_of
-    facts = book.read(known, as_of, received_by)
-    origins = tuple(sorted({case.origin for case in known}))
-    return compute_performance(facts, Period(as_of - timedelta(days=days), as_of), read_bundle(county), origins)
+    known = read_known(county, engine, book, asked, area, clock)
+    period = Period(known.as_of - timedelta(days=days), known.as_of)
+    return compute_performance(known.facts, period, read_bundle(county), known.origins)
 
 
 def read_bundle(county: County) -> Bundle:
@@ -175,7 +175,7 @@ def make_performance_router(county: County, engine: Engine, book: FactBook) -> A
     router = APIRouter(prefix="/api")
 
     @router.get("/performance", summary="Scores of towns, units, roles and chains of responsibility")
-    async def read(as_of: str | None = None, days: Literal[7, 30] = 30) -> dict[str, Any]:
+    async def read(as_of: str | None = None, days: Days = 30) -> dict[str, Any]:
         area = find_area(get_viewer())
         try:
             found = await asyncio.to_thread(read_performance, engine, county, book, as_of, days, area)
@@ -241,7 +241,7 @@ def _group_by_worker(cases: Sequence[CaseFacts]) -> dict[str, list[CaseFacts]]:
     return {worker: [case for cell in sorted(own) for case in by_cell[cell]] for worker, own in cells.items()}
 
 
-def _rank(scores: Any) -> tuple[Score, ...]:
+def _rank(scores: Iterable[Score]) -> tuple[Score, ...]:
     return tuple(sorted(scores, key=lambda score: (score.value is None, -(score.value or 0), score.subject)))
 
 

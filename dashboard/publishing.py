@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from ingest.keys import find_key
+from ingest.records import Origin
 from ingest.settings import Settings
 
 SOURCE: Final = "urn:county-brain:desk"
@@ -29,14 +30,14 @@ class Publisher:
         self._settings = settings
         self._client = httpx.AsyncClient(base_url=settings.ingest_url, timeout=TIMEOUT_S)
 
-    async def publish(self, kind: str, data: dict[str, Any], id: str | None = None) -> str:
+    async def publish(self, kind: str, data: dict[str, Any], id: str | None = None, origin: Origin = "live") -> str:
         """Publish one event of a type of the contract and return its id, once ingest has accepted it.
 
         id: one of the caller's own where it may come again: an event that is there already counts as published.
         Raises `PublishRefused` or `PublishAway`.
         """
         id = id or make_event_id()
-        event = {"specversion": "1.0", "source": SOURCE, "id": id, "type": kind, "data": data}
+        event = {"specversion": "1.0", "source": SOURCE, "id": id, "type": kind, "data": data, "origin": origin}
         headers = {
             "Authorization": f"Bearer {find_key(self._settings) or ''}",
             "Content-Type": "application/cloudevents+json",

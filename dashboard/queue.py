@@ -22,7 +22,7 @@ from layers.state import LiveState
 from layers.things import Case
 
 COLOURS: Final = ("green", "yellow", "red", "stopped", "none")
-"""The lights of a clock; `none` is a case without a limit."""
+"""The lights of the clock that ends first; `none` is a case without a limit."""
 SORTS: Final = (
     *("urgency", "clock", "severity", "category", "place", "unit", "state", "reported", "card", "people", "ended"),
 )
@@ -292,11 +292,13 @@ def _band(columns: CaseColumns, slots: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _share(columns: CaseColumns, slots: NDArray[np.int64], now_ms: int) -> NDArray[np.float64]:
-    """Return about how much of its limit each case has used: by plain time, so exact when it is due."""
-    reported, due = columns["reported_ms"][slots], columns["due_ms"][slots]
+    """Return about how much is used of the limit that ends first: by plain time, so exact when it is due."""
+    due = columns["due_ms"][slots]
+    limited = due != NEVER_MS
     usual_ms = np.array([0.0, *(hours * HOUR_MS for hours in USUAL_HOURS.values())])[columns["severity"][slots]]
-    allowed = np.where(due == NEVER_MS, usual_ms, (due - reported).astype(np.float64))
-    share: NDArray[np.float64] = (now_ms - reported) / np.maximum(allowed, 1.0)
+    started = np.where(limited, columns["started_ms"][slots], columns["reported_ms"][slots])
+    allowed = np.where(limited, (due - started).astype(np.float64), usual_ms)
+    share: NDArray[np.float64] = (now_ms - started) / np.maximum(allowed, 1.0)
     share[columns["stopped"][slots]] = _HALTED
     return share
 

@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
+from cases.deadlines import Deadline
 from cases.requests import Asker, list_legal
 from cases.rulebook import Rulebook, read_rulebook
 from dashboard.live import Hub
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.queue import Counts, Filters, Orders, Question, count, find_changes, make_order, pick_window
+from dashboard.queue import Counts, Orders, Question, count, find_changes, make_order, pick_window
 from dashboard.queue_query import BadQuery, read_query
 from dashboard.queue_query import Query as QueueQuery
 from dashboard.queue_sql import History, find_described
-from dashboard.replies import JsonResponse
+from dashboard.replies import JsonResponse, shield
 from dashboard.scope import ask_in_scope, find_scope
 from geo.county import County
 from ingest.masking import mask_text
@@ -49,11 +49,11 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=0, le=MOST_ROWS)] = 100,
     ) -> Response:
-        viewer, query = get_viewer(), _read(request.query_params)
+        viewer, query = get_viewer(), read_asked(request.query_params)
         if query.show != "open":
             return await _answer_history(query, viewer, offset, limit)
-        described = await _in_thread(partial(find_described, engine, query.filters.text)) if order is None else None
-        question = _ask(query, viewer, described or frozenset())
+        described = await in_thread(partial(find_described, engine, query.filters.text)) if order is None else None
+        question = make_question(query, viewer, described or frozenset())
 
         def look(state: LiveState) -> dict[str, Any]:
             known = orders.find(order, question)
@@ -72,7 +72,7 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
 
     @router.get("/changes", response_class=Response, summary="What is new against a window's order")
     async def read_changes(request: Request, order: str, rows: str = "") -> Response:
-        question = _ask(_read(request.query_params), get_viewer(), frozenset())
+        question = make_question(read_asked(request.query_params), get_viewer(), frozenset())
         asked = _read_ids(rows)
 
         def look(state: LiveState) -> dict[str, Any] | None:
@@ -96,11 +96,11 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
     @router.get("/totals", response_class=Response, summary="How many open cases each of some queries finds")
     async def read_totals(view: Annotated[list[str], Query(max_length=MOST_VIEWS)] = []) -> Response:  # noqa: B006
         viewer = get_viewer()
-        queries = [_read(dict(parse_qsl(one))) for one in view]
+        queries = [read_asked(dict(parse_qsl(one))) for one in view]
 
         def look(state: LiveState) -> list[int | None]:
             return [
-                count(state, _ask(query, viewer, frozenset())).matching if query.show == "open" else None
+                count(state, make_question(query, viewer, frozenset())).matching if query.show == "open" else None
                 for query in queries
             ]
 
@@ -108,9 +108,9 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
 
     async def _answer_history(query: QueueQuery, viewer: Viewer, offset: int, limit: int) -> Response:
         now_ms, asker = as_ms(datetime.now(UTC)), make_asker(viewer)
-        total, found = await _in_thread(partial(history.read, query, find_scope(viewer), now_ms, offset, limit))
+        total, found = await in_thread(partial(history.read, query, find_scope(viewer), now_ms, offset, limit))
         rows = [describe_row(case, rulebook, asker) for case in found]
-        counts = await ask_in_scope(hub, lambda state: _describe_counts(count(state, Question(Filters())), state))
+        counts = await ask_in_scope(hub, lambda state: _describe_counts(count(state, Question()), state))
         return JsonResponse(
             {**counts, "order": None, "rows": rows, "length": total, "matching": total, "colours": None}
         )
@@ -119,7 +119,10 @@ def make_queue_router(hub: Hub, county: County, engine: Engine) -> APIRouter:
 
 
 def describe_row(case: Case, rulebook: Rulebook, asker: Asker) -> dict[str, Any]:
-    """Return one row of the queue: times in epoch seconds, the title masked, and what the asker may do to the case."""
+    """Return one row of the queue: times in epoch seconds, the title masked, and what the asker may do to the case.
+
+    The first of its clocks is the one that ends first; by that one it has its colour and its place in line.
+    """
     state = case.state
     flow = rulebook.flow_of(case.category)
     return {
@@ -141,11 +144,19 @@ def describe_row(case: Case, rulebook: Rulebook, asker: Asker) -> dict[str, Any]
         "lat": case.lat,
         "reported_at": case.reported_ms // 1000,
         "ended_at": None if state.ended_ms is None else state.ended_ms // 1000,
-        "near_at": None if case.near_ms is None else case.near_ms / 1000,
-        "due_at": None if case.due_ms is None else case.due_ms / 1000,
-        "stopped": case.stopped,
+        "clocks": [describe_deadline(clock) for clock in case.clocks],
         "version": state.version,
         "actions": [action.key for action in list_legal(flow, state, asker)],
+    }
+
+
+def describe_deadline(clock: Deadline) -> dict[str, Any]:
+    """Return a clock as the queue counts it; moments in epoch seconds."""
+    return {
+        "kind": clock.kind,
+        "near_at": None if clock.near_ms is None else clock.near_ms / 1000,
+        "due_at": None if clock.due_ms is None else clock.due_ms / 1000,
+        "stopped": clock.stopped,
     }
 
 
@@ -154,7 +165,8 @@ def make_asker(viewer: Viewer) -> Asker:
     return Asker(viewer.name, viewer.role, viewer.unit)
 
 
-def _ask(query: QueueQuery, viewer: Viewer, described: frozenset[int]) -> Question:
+def make_question(query: QueueQuery, viewer: Viewer, described: frozenset[int]) -> Question:
+    """Return what a viewer asks of the live state; described: see `find_described`."""
     return Question(query.filters, query.line, make_asker(viewer), described)
 
 
@@ -169,7 +181,8 @@ def _describe_counts(counts: Counts, state: LiveState) -> dict[str, Any]:
     }
 
 
-def _read(said: Any) -> QueueQuery:
+def read_asked(said: Any) -> QueueQuery:
+    """Return the query of a request; raises `HTTPException` 422."""
     try:
         return read_query(said)
     except BadQuery as error:
@@ -183,10 +196,9 @@ def _read_ids(said: str) -> list[int]:
     return [int(one) for one in ids]
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T]) -> T:
+    """Return what some reading of SQL gives; raises `HTTPException` 422 for a bad query, 503 while SQL is away."""
     try:
-        return await asyncio.to_thread(work)
+        return await shield(asyncio.to_thread(work))
     except BadQuery as error:
         raise HTTPException(422, str(error)) from None
-    except SQLAlchemyError:
-        raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None

@@ -1,12 +1,15 @@
 """The queue's cases that have left the live state, and what only SQL has: descriptions. Blocking: for a thread."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, and_, func, or_, select
 
+from cases.deadlines import list_deadlines
+from cases.flow import ENDINGS
 from cases.fold import Step, fold, read_step
 from cases.rulebook import Rulebook
+from dashboard.queue import Line
 from dashboard.queue_query import BadQuery, Query
 from ingest.history import read_steps
 from ingest.tables import HOUR_MS, case_actions, cases
@@ -15,7 +18,19 @@ from layers.places import Places, feature_id
 from layers.things import Case
 
 MOST_DESCRIBED: Final = 5000
-ENDINGS: Final = {"close": "closed", "void": "voided", "merge": "merged"}
+SORTED_BY: Final = {
+    "urgency": cases.c.reported_at,
+    "reported": cases.c.reported_at,
+    "ended": cases.c.closed_at,
+    "severity": cases.c.severity,
+    "category": cases.c.category,
+    "place": cases.c.cell_code,
+    "unit": cases.c.last_unit,
+    "people": cases.c.people,
+    "state": cases.c.last_action,  # how it ended: of open cases SQL does not know the state
+}
+"""What SQL can put cases in line by. Clock and card it does not have: they are what the rules make of the actions."""
+MOST_FIRST: Final = frozenset({"urgency", "reported", "ended", "people"})
 _CASE_COLUMNS = [
     cases.c[name]
     for name in (
@@ -36,7 +51,7 @@ def find_described(engine: Engine, text: str) -> frozenset[int]:
 
 
 class History:
-    """Cases from SQL, the newest first: those that have ended, or all."""
+    """Cases from SQL: those that have ended, or all."""
 
     def __init__(self, engine: Engine, places: Places, rulebook: Rulebook):
         self._engine = engine
@@ -46,19 +61,40 @@ class History:
     def read(self, query: Query, scope: Scope, now_ms: int, offset: int, limit: int) -> tuple[int, list[Case]]:
         """Return how many cases match, and a stretch of them; raises `BadQuery` for what only the live state knows."""
         conditions = self._conditions(query, scope, now_ms)
-        by = cases.c.closed_at if query.line.by == "ended" and query.show == "ended" else cases.c.reported_at
-        line = (by.asc(), cases.c.case_id) if query.line.backwards else (by.desc(), cases.c.case_id)
         with self._engine.connect() as connection:
             total = connection.execute(select(func.count()).select_from(cases).where(*conditions)).scalar_one()
             rows = connection.execute(
-                select(*_CASE_COLUMNS).where(*conditions).order_by(*line).offset(offset).limit(limit)
+                select(*_CASE_COLUMNS)
+                .where(*conditions)
+                .order_by(*_put_in_line(query.line))
+                .offset(offset)
+                .limit(limit)
             )
             known = [row._mapping for row in rows]
+        return total, self._make_cases(known, scope)
+
+    def list_matching(self, query: Query, scope: Scope, now_ms: int, most: int) -> tuple[int, list[tuple[str, str]]]:
+        """Return how many cases match, and the number and origin of the first so many; raises `BadQuery` likewise."""
+        conditions = self._conditions(query, scope, now_ms)
+        columns = select(cases.c.case_id, cases.c.origin).where(*conditions)
+        with self._engine.connect() as connection:
+            total = connection.execute(select(func.count()).select_from(cases).where(*conditions)).scalar_one()
+            rows = connection.execute(columns.order_by(*_put_in_line(query.line)).limit(most))
+            return total, [(row.case_id, row.origin) for row in rows]
+
+    def read_some(self, case_ids: Sequence[str], scope: Scope) -> list[Case]:
+        """Return the cases of some numbers that are the scope's, in this order."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(*_CASE_COLUMNS).where(cases.c.case_id.in_(case_ids)))
+            known = {row.case_id: row._mapping for row in rows}
+        return self._make_cases([known[case_id] for case_id in case_ids if case_id in known], scope)
+
+    def _make_cases(self, known: Sequence[RowMapping], scope: Scope) -> list[Case]:
         steps: dict[str, set[Step]] = {row["case_id"]: set() for row in known}
         for step in read_steps(self._engine, steps):
             steps[step.case_id].add(read_step(step))
         found = [self._make_case(row, frozenset(steps[row["case_id"]])) for row in known]
-        return total, [case for case in found if scope.unit is None or scope.unit in list_units(case.steps, case.state)]
+        return [case for case in found if scope.unit is None or scope.unit in list_units(case.steps, case.state)]
 
     def _conditions(self, query: Query, scope: Scope, now_ms: int) -> list[ColumnElement[bool]]:
         filters = query.filters
@@ -103,7 +139,6 @@ class History:
         """Return a case of SQL as the live state would have it."""
         severity = min(max(row["severity"], 1), 4)
         state = fold(self._rulebook.flow_of(row["category"]), steps)
-        clock = self._rulebook.run_clock(row["category"], severity, row["reported_at"], state)
         return Case(
             id=feature_id("case:" + row["case_id"]),
             case_id=row["case_id"],
@@ -120,9 +155,7 @@ class History:
             people=row["people"],
             steps=steps,
             state=state,
-            near_ms=clock.near_ms if clock else None,
-            due_ms=clock.due_ms if clock else None,
-            stopped=clock.stopped if clock else False,
+            clocks=list_deadlines(self._rulebook, row["category"], severity, row["reported_at"], state, steps),
         )
 
 
@@ -137,8 +170,18 @@ def _refuse_live_only(query: Query) -> None:
     open_states = filters.states - set(ENDINGS.values())
     if open_states:
         raise BadQuery(f"state must be among {', '.join(ENDINGS.values())} here")
-    if query.line.by not in ("urgency", "reported", "ended"):
-        raise BadQuery("sort must be reported or ended here")
+    if query.line.by not in SORTED_BY or (query.line.by == "state" and query.show != "ended"):
+        raise BadQuery(f"sort by {query.line.by} is only known of open cases")
+
+
+def _put_in_line(line: Line) -> list[ColumnElement[Any]]:
+    """Return what to order by: as the live state would, and of equals the newest first."""
+    column = SORTED_BY[line.by]
+    first = column.desc() if (line.by in MOST_FIRST) != line.backwards else column.asc()
+    if column.nullable:  # nothing at all comes last, and backwards first
+        first = first.nulls_first() if line.backwards else first.nulls_last()
+    newest = [] if column is cases.c.reported_at else [cases.c.reported_at.desc()]
+    return [first, *newest, cases.c.case_id]
 
 
 def _describes(word: str) -> ColumnElement[bool]:

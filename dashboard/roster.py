@@ -85,19 +85,23 @@ class Roster:
         except Unreadable:
             return None
 
-    def check(self, plan: Plan, area: str) -> tuple[Plan, Viewer | None]:
-        """Return a plan with the name as it is kept, and whose it is; raises `BadPlan`.
+    def check(self, plans: Sequence[Plan], area: str) -> list[tuple[Plan, Viewer | None]]:
+        """Return plans with the name as it is kept, each with whose it is; raises `BadPlan`.
 
         Who is withdrawn need not exist any more.
         """
-        if self.table.find(plan.shift) is None:
-            known = ", ".join(shift.key for shift in self.table.shifts)
-            raise BadPlan("shift", f"there is no shift {plan.shift!r}; known are {known}")
-        name = normalize_name(plan.person)
-        viewer = self.people(area).get(name)
-        if viewer is None and not plan.withdrawn:
-            raise BadPlan("person", f"no account {plan.person!r} may take a shift at this desk")
-        return msgspec.structs.replace(plan, person=name), viewer
+        people = self.people(area)
+        checked = []
+        for plan in plans:
+            if self.table.find(plan.shift) is None:
+                known = ", ".join(shift.key for shift in self.table.shifts)
+                raise BadPlan("shift", f"there is no shift {plan.shift!r}; known are {known}")
+            name = normalize_name(plan.person)
+            viewer = people.get(name)
+            if viewer is None and not plan.withdrawn:
+                raise BadPlan("person", f"no account {plan.person!r} may take a shift at this desk")
+            checked.append((msgspec.structs.replace(plan, person=name), viewer))
+        return checked
 
 
 def find_people(engine: Engine, county: County, log_in: bool, lang: str) -> Callable[[str], Mapping[str, Viewer]]:
@@ -121,7 +125,7 @@ def find_people(engine: Engine, county: County, log_in: bool, lang: str) -> Call
 
 def read_plans(text: str) -> list[Plan]:
     """Return the plans of a CSV file with the columns date, shift, person and perhaps phone; raises `BadPlan`."""
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff").strip()))
+    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff").strip(), newline=None))
     names = [name.strip() for name in rows.fieldnames or ()]
     for name in NEEDED:
         if name not in names:

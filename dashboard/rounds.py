@@ -4,70 +4,100 @@ Pages that are whole without Dash, for a phone and for a desk. A check-in is an 
 """
 
 import asyncio
+import json
 import logging
-import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final, TypeVar
-from uuid import uuid4
+from typing import Annotated, Any, Final
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import RedirectResponse
+from msgspec import Meta
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from cases.rounds import Coverage, Rounds, Task, Visit, cover, list_tasks, list_visits, read_rounds
+from cases.rounds import (
+    COVERED_DAYS,
+    FEWEST,
+    Coverage,
+    Rounds,
+    Task,
+    Visit,
+    cover,
+    list_tasks,
+    list_visits,
+    read_rounds,
+)
 from dashboard.care import (
     CELL_DIGITS,
-    FEWEST,
     Care,
     Clear,
     provide_demo_register,
     sees_persons,
     tell_counts,
 )
+from dashboard.field.asking import describe_body, read_struct, refuse
+from dashboard.field.pages import read_files
+from dashboard.field.report import tell_made_at
 from dashboard.people.audit import open_audit
 from dashboard.people.forms import has_token, name_address, read_form
 from dashboard.people.permissions import may
 from dashboard.people.sheets import Sheets
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.publishing import SOURCE, PublishAway, Publisher, PublishRefused
+from dashboard.publishing import PublishAway, Publisher, PublishRefused
+from dashboard.replies import JsonResponse
 from dashboard.scope import describe_area
-from dashboard.text import text
+from dashboard.text import pick_section, text
 from geo.county import County
 from ingest.formats.rounds import NEAR_M, measure_distance_m
-from ingest.rows.rounds import count_persons, find_person, has_check, read_checks, read_last_visits, read_persons
+from ingest.rows.rounds import count_persons, find_person, read_checks, read_last_visits, read_persons
 from ingest.sealing import find_keyring
 from ingest.settings import Settings
+from ingest.tables import as_ms
 
-DAYS: Final = 28
-"""So far back coverage is counted."""
 AHEAD_DAYS: Final = 7
 """So far ahead a visit is shown as a task."""
 MOST_MISSES: Final = 100
 MOST_PERSONS: Final = 200
-RECORDED_WITHIN_S: Final = 5.0
-LOOK_EVERY_S: Final = 0.1
 WALKERS: Final = frozenset({"grid_worker", "village_centre", "town_centre"})
 """Who does rounds; the others see them."""
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 _ORDER: Final = ("missed", "overdue", "open", "late", "done")
 
 
 class NotTaken(ValueError):  # noqa: N818 - it says what happened
-    """A check-in that cannot be taken; the message is a key of the catalogue's [rounds], `values` fill it."""
+    """A check-in that cannot be taken: what of it, and why, a key of the catalogue's [rounds] that `values` fill in."""
 
-    def __init__(self, key: str, **values: object):
-        super().__init__(key)
+    def __init__(self, field: str, reason: str, /, **values: str | int):
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
         self.values = values
+
+
+class CheckIn(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A check-in as the page sends it; `made_at` and `sent_at` are by the phone's clock, which may be wrong.
+
+    id: made by the phone, and the same however often it sends. worker: the account under which it was made. person: the
+    code of whom a visit was paid to.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+    made_at: datetime
+    sent_at: datetime
+    worker: Annotated[str, Meta(max_length=200)]
+    plan: Annotated[str, Meta(max_length=40)]
+    cell: Annotated[str, Meta(max_length=40)]
+    person: Annotated[str, Meta(max_length=40)] = ""
+    lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    lat: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    note: Annotated[str, Meta(max_length=500)] = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +117,13 @@ class Desk:
         return datetime.now(self.county.time_zone).date()
 
     def list_tasks(self, area: str) -> list[Task]:
-        """Return the patrols' tasks of an area's cells in the turns of the last `DAYS`."""
-        since = self.today() - timedelta(days=DAYS)
+        """Return the patrols' tasks of an area's cells in the turns whose coverage counts."""
+        since = self.rounds.find_covered(self.today())
         patrols = self.rounds.patrols
         if not patrols:
             return []
         first = min(plan.find_turn(since) for plan in patrols)
-        checks = read_checks(self.engine, datetime.combine(first, time(), self.county.time_zone), area)
+        checks = read_checks(self.engine, datetime.combine(first, time(), self.county.time_zone), area, visits=False)
         codes = [code for code in self.shapes if code.startswith(area)]
         return list_tasks(self.rounds, codes, checks, since, self.today())
 
@@ -124,54 +154,42 @@ class Desk:
             raise HTTPException(404, "no such area, or not yours to see")
         return "" if area == self.county.code else area
 
-    def read_check(self, viewer: Viewer, form: dict[str, str]) -> dict[str, Any]:
-        """Return the data of the `task.checked` that a form asks for; raises `NotTaken`."""
-        plan, cell, code = self.rounds.plans.get(form.get("plan", "")), form.get("cell", ""), form.get("person", "")
-        if viewer.role not in WALKERS or not may(viewer, "patrols") or not viewer.area:
-            raise NotTaken("not_yours")
+    def read_check(self, viewer: Viewer, asked: CheckIn) -> dict[str, Any]:
+        """Return the data of the `task.checked` that a check-in asks for; raises `NotTaken`."""
+        plan, cell = self.rounds.plans.get(asked.plan), asked.cell
+        if viewer.role not in WALKERS or not viewer.area:
+            raise NotTaken("worker", "not_yours")
         if plan is None or cell not in self.shapes or not viewer.sees_cell(cell) or not plan.covers(cell):
-            raise NotTaken("unknown_task")
+            raise NotTaken("plan", "unknown_task")
         data: dict[str, Any] = {"plan": plan.key, "cell_code": cell, "worker": viewer.name}
         if plan.kind == "visit":
-            person = find_person(self.engine, code) if sees_persons(viewer) else None
+            person = find_person(self.engine, asked.person) if sees_persons(viewer) else None
             if person is None or person.cell_code != cell or person.care_group not in plan.groups:
-                raise NotTaken("unknown_task")
-            data["person"] = code
-        data |= self._read_place(form, cell, needed=plan.kind == "patrol")
-        note = form.get("note", "").strip()
-        return data | ({"note": note[:500]} if note else {}) | {"at": datetime.now(UTC).isoformat()}
+                raise NotTaken("person", "unknown_task")
+            data["person"] = person.person
+        data |= self._read_place(asked, needed=plan.kind == "patrol")
+        if note := asked.note.strip():
+            data["note"] = note
+        return data | {"at": tell_made_at(asked.made_at, asked.sent_at, datetime.now(UTC)).isoformat()}
 
-    def _read_place(self, form: dict[str, str], cell: str, needed: bool) -> dict[str, float]:
-        """Return where somebody is. A visit may be indoors, without a place; who has one must be near."""
-        try:
-            lon, lat = float(form["lon"]), float(form["lat"])
-        except (KeyError, ValueError):
+    def _read_place(self, asked: CheckIn, needed: bool) -> dict[str, float]:
+        """Return where somebody was. A visit may be indoors, without a place; who has one must have been near."""
+        if asked.lon is None or asked.lat is None:
             if needed:
-                raise NotTaken("place_needed") from None
+                raise NotTaken("lon", "place_needed")
             return {}
-        if not (-180 <= lon <= 180 and -90 <= lat <= 90):  # not a number is not between either
-            raise NotTaken("place_needed")
-        distance_m = measure_distance_m((lon, lat), self.shapes[cell])
+        distance_m = measure_distance_m((asked.lon, asked.lat), self.shapes[asked.cell])
         if distance_m > NEAR_M:
-            raise NotTaken("too_far", metres=f"{distance_m:.0f}", most=f"{NEAR_M:.0f}")
-        return {"lon": lon, "lat": lat}
+            raise NotTaken("lon", "too_far", metres=round(distance_m), most=round(NEAR_M))
+        return {"lon": asked.lon, "lat": asked.lat}
 
-    async def check_in(self, viewer: Viewer, form: dict[str, str]) -> bool:
-        """Publish a check-in; return whether it is recorded by now. Raises `NotTaken`, or `PublishAway`."""
-        given = form.get("id", "")
-        if not _ID.fullmatch(given):
-            raise NotTaken("unknown_task")
-        data = await asyncio.to_thread(self.read_check, viewer, form)
+    async def check_in(self, viewer: Viewer, asked: CheckIn) -> None:
+        """Publish a check-in, once however often it comes; raises `NotTaken`, `PublishAway` or SQLAlchemy's errors."""
+        data = await asyncio.to_thread(self.read_check, viewer, asked)
         try:
-            # The form's own id, so that a button pressed twice is one check-in.
-            id = await self.publisher.publish("task.checked", data, f"round-{viewer.name}-{given}")
+            await self.publisher.publish("task.checked", data, f"round-{viewer.name}-{asked.id}")
         except PublishRefused as error:
-            raise NotTaken("refused", reason=str(error)) from None
-        for _ in range(int(RECORDED_WITHIN_S / LOOK_EVERY_S)):
-            if await asyncio.to_thread(has_check, self.engine, SOURCE, id):
-                return True
-            await asyncio.sleep(LOOK_EVERY_S)
-        return False
+            raise NotTaken("plan", "refused", reason=str(error)) from None
 
 
 def open_desk(settings: Settings, county: County, engine: Engine, publisher: Publisher) -> Desk:
@@ -218,28 +236,28 @@ def _fill_demo(settings: Settings, desk: Desk) -> None:
 
 def _add_tasks(router: APIRouter, desk: Desk, sheets: Sheets) -> None:
     @router.get("/tasks", include_in_schema=False)
-    async def show_tasks(request: Request, area: str = "", said: str = "") -> Response:
+    async def show_tasks(request: Request, area: str = "") -> Response:
         if not may(get_viewer(), "patrols"):
             return sheets.say(request, "forbidden", 403)
-        notice = said if said in ("checked", "on_its_way") else ""
-        return await _show(request, sheets, desk, "tasks", area, done=notice and _say(sheets, request, notice))
+        return await _show(request, sheets, desk, "tasks", area)
 
-    @router.post("/tasks/check", include_in_schema=False)
+    @router.post(
+        "/api/tasks/checks",
+        openapi_extra={"requestBody": describe_body(CheckIn)},
+        response_class=Response,
+        summary="Check in on a patrol or a visit",
+    )
     async def check_in(request: Request) -> Response:
-        form = await read_form(request)
-        if not has_token(request, form):
-            return sheets.say(request, "token_wrong", 403)
-        viewer, area = get_viewer(), form.get("cell", "")
+        asked, viewer = await read_struct(request, CheckIn), get_viewer()
+        if asked.worker != viewer.name:
+            return refuse(401, "worker", "sign_in_again")
         try:
-            recorded = await desk.check_in(viewer, form)
+            await desk.check_in(viewer, asked)
         except NotTaken as fault:
-            area = area if viewer.sees_cell(area) else ""
-            notice = _say(sheets, request, str(fault), **fault.values)
-            return await _show(request, sheets, desk, "tasks", area, status=422, notice=notice)
+            return JsonResponse({"field": fault.field, "reason": fault.reason, "values": fault.values}, 422)
         except (PublishAway, SQLAlchemyError):
-            return sheets.say(request, "away", 503)
-        lang, said = sheets.choose_lang(request), "checked" if recorded else "on_its_way"
-        return RedirectResponse(f"/tasks?lang={lang}&area={area}&said={said}", 303)
+            return refuse(503, "plan", "away")
+        return JsonResponse({"taken_at": as_ms(datetime.now(UTC))}, 202)
 
 
 def _add_care(router: APIRouter, desk: Desk, sheets: Sheets) -> None:
@@ -290,7 +308,6 @@ async def _show(
         "other_address": f"/{page}?lang={other}&area={area}",
         # Towns have nine digits; what is above one is the county.
         "above": None if area == viewer.area or not area else above,
-        "done": "",
         "clear": None,
     }
     return sheets.show(request, page, status, **common | told | values)
@@ -312,7 +329,7 @@ def _describe_tasks(desk: Desk, viewer: Viewer, area: str, lang: str) -> dict[st
     missed = sorted((task for task in tasks if task.state in ("missed", "overdue")), key=lambda task: task.due)[::-1]
     is_cell = len(area) == CELL_DIGITS
     return {
-        "days": DAYS,
+        "days": COVERED_DAYS,
         "is_cell": is_cell,
         "plans": [(plan.key, names[plan.key]) for plan in desk.rounds.patrols],
         "total": _describe_coverage(cover(tasks, today)),
@@ -321,6 +338,12 @@ def _describe_tasks(desk: Desk, viewer: Viewer, area: str, lang: str) -> dict[st
         "misses": [_describe_task(desk, task, names, lang) for task in missed[:MOST_MISSES]],
         "todo": _describe_todo(desk, viewer, area, tasks, names, lang) if is_cell else [],
         "walks": viewer.role in WALKERS and bool(viewer.area),
+        "simulated": any(task.check is not None and task.check.origin == "simulated" for task in tasks),
+        "version": read_files().version,
+        "config": json.dumps(
+            {"version": read_files().version, "worker": viewer.name, "made_at": as_ms(datetime.now(UTC))}
+        ),
+        "texts": json.dumps(pick_section(lang, "rounds"), ensure_ascii=False),
     }
 
 
@@ -359,7 +382,6 @@ def _describe_task(desk: Desk, task: Task, names: dict[str, str], lang: str) -> 
         "located": check is None or check.located,
         "person": "",
         "whom": "",
-        "id": uuid4().hex,
     }
 
 
@@ -392,7 +414,6 @@ def _describe_visit(desk: Desk, visit: Visit, clear: Clear, names: dict[str, str
         "located": True,
         "person": visit.person,
         "whom": text(lang, "rounds.damaged") if clear.damaged else f"{clear.name} {clear.phone}".strip(),
-        "id": uuid4().hex,
     }
 
 

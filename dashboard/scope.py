@@ -1,12 +1,12 @@
 """What a viewer may see: their area on every page, in every answer and export; for a unit, its own cases of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, TypeVar
 
 from fastapi import HTTPException
 
-from cases.fold import fold, read_step
+from cases.fold import CaseState, Step, fold, read_step
 from cases.rulebook import Rulebook
 from dashboard.live import Hub, HubAway
 from dashboard.people.viewer import Viewer, get_viewer
@@ -45,15 +45,16 @@ def need_county() -> None:
         raise HTTPException(403, "this is for the whole county only")
 
 
+def sees_case(viewer: Viewer, cell_code: str | None, steps: Iterable[Step], state: CaseState) -> bool:
+    """Return whether a case is a viewer's to see: in their area and, for a unit, one that it has or had."""
+    unit = find_scope(viewer).unit
+    return viewer.sees_cell(cell_code) and (unit is None or unit in list_units(steps, state))
+
+
 def sees_file(viewer: Viewer, file: CaseFile, rulebook: Rulebook) -> bool:
     """Return whether a recorded case is a viewer's to see."""
-    if not viewer.sees_cell(file.case.cell_code):
-        return False
-    unit = find_scope(viewer).unit
-    if unit is None:
-        return True
     steps = [read_step(row) for row in file.actions if row.action != REPORT]
-    return unit in list_units(steps, fold(rulebook.flow_of(file.case.category), steps))
+    return sees_case(viewer, file.case.cell_code, steps, fold(rulebook.flow_of(file.case.category), steps))
 
 
 @cache

@@ -5,7 +5,7 @@ signed is what was shown: the sheet is made again as of the same moment, and ref
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +44,7 @@ RECORDED_WITHIN_S: Final = 8.0
 LOOK_EVERY_S: Final = 0.1
 MOST_DAYS: Final = 42
 LISTED_DAYS: Final = 60
+FIRST_DAY, LAST_DAY = date(1971, 1, 1), date(9998, 12, 31)  # nearer the ends of the calendar sums overflow
 AFTER_THE_END: Final = timedelta(hours=1)
 """So long after its end a shift that nobody handed over is the one that is offered."""
 SIGNED_WITHIN: Final = timedelta(days=2)
@@ -165,7 +166,9 @@ class Shifts:
         return list_hand_overs(self.engine, area, since)
 
     def read_turn(self, day: date, key: str) -> Turn:
-        """Return a turn; raises `HTTPException` for a shift that the county does not have."""
+        """Return a turn; raises `HTTPException` for a shift or a day that the county does not have."""
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise HTTPException(422, f"date: must lie between {FIRST_DAY} and {LAST_DAY}")
         shift = self.table.find(key)
         if shift is None:
             raise HTTPException(422, f"shift: there is none {key[:40]!r}")
@@ -319,7 +322,8 @@ def _add_roster(router: APIRouter, shifts: Shifts) -> None:
 
     @router.get("/api/roster", response_class=Response, summary="Who is on duty now, next, and from a day on")
     async def read(
-        day: Annotated[date | None, Query(alias="date")] = None, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 7
+        day: Annotated[date | None, Query(alias="date", ge=FIRST_DAY, le=LAST_DAY)] = None,
+        days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 7,
     ) -> Response:
         now = datetime.now(UTC)
         first = day or now.astimezone(zone).date()
@@ -331,11 +335,11 @@ def _add_roster(router: APIRouter, shifts: Shifts) -> None:
         sent = read_body(await request.body(), Plans)
         try:
             plans = [*sent.plans, *(read_plans(sent.csv) if sent.csv else ())]
-            checked = [await _in_thread(partial(roster.check, one, viewer.area)) for one in plans]
+            checked = await _in_thread(partial(roster.check, plans, viewer.area))
         except BadPlan as fault:
             return JsonResponse({"field": fault.field, "reason": fault.reason, "line": fault.line}, 422)
         for one, person in checked:
-            await _publish(partial(shifts.publisher.publish, "shift.planned", make_plan(one, person, viewer)))
+            await shield(shifts.publisher.publish("shift.planned", make_plan(one, person, viewer)))
         details = {"plans": len(checked)}
         await shield(record(shifts.notes, viewer, "roster.planned", viewer.area, details, name_address(request)))
         return JsonResponse({"planned": len(checked)})
@@ -428,16 +432,12 @@ def describe_hand_over(found: HandOver, full: bool = True) -> dict[str, Any]:
     }
     if not full:
         return told
-    notes = {case_id: mask_text(note) for case_id, note in given.case_notes.items()}
-    parts = ("open_case_ids", "cases", "warnings", "feeds")
-    return (
-        told
-        | {name: getattr(given, name) for name in parts}
-        | {
-            "notes": mask_text(given.notes),
-            "case_notes": notes,
-        }
-    )
+    return {
+        **told,
+        **{name: getattr(given, name) for name in ("open_case_ids", "cases", "warnings", "feeds")},
+        "notes": mask_text(given.notes),
+        "case_notes": {case_id: mask_text(note) for case_id, note in given.case_notes.items()},
+    }
 
 
 def _describe_signature(signature: ShiftHandedOver | ShiftTakenOver) -> dict[str, Any]:
@@ -466,7 +466,3 @@ def _need(right: str) -> Viewer:
 
 async def _in_thread(work: Callable[[], T]) -> T:
     return await shield(asyncio.to_thread(work))
-
-
-async def _publish(work: Callable[[], Awaitable[T]]) -> T:
-    return await shield(work())

@@ -31,10 +31,10 @@ from cases.rulebook import read_rulebook
 from dashboard.field.pace import Pace
 from dashboard.field.report import list_public
 from dashboard.likenesses import KnownCase, describe_likeness, describe_publicly, know_case, know_row
-from dashboard.live import Hub, HubAway
+from dashboard.live import Hub
 from dashboard.people.forms import name_address
 from dashboard.people.viewer import Viewer, find_viewer
-from dashboard.replies import JsonResponse
+from dashboard.replies import JsonResponse, read_body, receive_body, shield
 from dashboard.scope import find_scope, sees_file
 from geo.county import County
 from geo.lookup import CellLookup
@@ -48,7 +48,6 @@ from layers.state import LiveState
 MOST_SHOWN: Final = 5
 MOST_TEXT: Final = 400
 LARGEST_BYTES: Final = 8192
-AWAY: Final = {"Retry-After": "2"}
 
 CLOSED: Final = "closed"
 MERGE: Final = "merge"
@@ -60,10 +59,14 @@ ReadPersons = Callable[[str], Sequence[Reporter]]
 
 
 class Question(msgspec.Struct):
-    """What is asked before a report is handed in; `at` is when it was seen, now if left out."""
+    """What is asked before a report is handed in; `at` is when it was seen, now if left out.
 
-    lon: Annotated[float, Meta(ge=-180, le=180)]
-    lat: Annotated[float, Meta(ge=-90, le=90)]
+    cell_code: in place of `lon` and `lat` where no more is known.
+    """
+
+    lon: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    lat: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    cell_code: Annotated[str, Meta(max_length=20)] | None = None
     category: Annotated[str, Meta(max_length=20)] = ""
     text: Annotated[str, Meta(max_length=MOST_TEXT)] = ""
     at: datetime | None = None
@@ -97,14 +100,16 @@ def make_similar_router(hub: Hub, county: County, engine: Engine, read_persons: 
         at: datetime | None = None,
         lang: Lang = "zh",
     ) -> Response:
-        return JsonResponse(await similar.answer(Question(lon, lat, category, text, at, lang), find_viewer()))
+        question = Question(lon=lon, lat=lat, category=category, text=text, at=at, lang=lang)
+        return JsonResponse(await similar.answer(question, find_viewer()))
 
     @router.post("/api/public/similar", response_class=JsonResponse, summary="The same for a phone: no words in a URL")
     async def ask_from_phone(request: Request) -> Response:
         viewer = find_viewer()
         if viewer is None and (wait_s := pace.take(name_address(request))):
             raise HTTPException(429, "too often: wait a little", {"Retry-After": str(wait_s)})
-        return JsonResponse(await similar.answer(await _read_question(request), viewer))
+        question = read_body(await receive_body(request, LARGEST_BYTES, "body"), Question)
+        return JsonResponse(await similar.answer(question, viewer))
 
     @router.get("/api/cases/{case_id}/similar", response_class=JsonResponse, summary="What a case is like and repeats")
     async def ask_of_case(case_id: str, lang: Lang = "zh") -> Response:
@@ -123,6 +128,7 @@ class Similar:
         self._categories = frozenset(county.categories)
         self._public = list_public(county)
         self._cells = CellLookup(county.cells)
+        self._cell_codes = frozenset(county.cells.index)
 
     async def answer(self, question: Question, viewer: Viewer | None) -> dict[str, Any]:
         """Return what a report is like that is not handed in yet; raises `HTTPException`."""
@@ -137,9 +143,16 @@ class Similar:
             text=question.text,
             lon=question.lon,
             lat=question.lat,
-            cell_code=self._cells.find_cell(question.lon, question.lat),
+            cell_code=self._find_cell(question),
         )
         return await self._tell(report, viewer, question.lang)
+
+    def _find_cell(self, question: Question) -> str | None:
+        if question.lon is not None and question.lat is not None:
+            return self._cells.find_cell(question.lon, question.lat)
+        if question.lon is None and question.lat is None and question.cell_code in self._cell_codes:
+            return question.cell_code
+        raise HTTPException(422, "place: give lon and lat, or the code of a cell")
 
     async def answer_of_case(self, case_id: str, viewer: Viewer | None, lang: Lang) -> dict[str, Any]:
         """Return what a case is like; raises `HTTPException` 404 where there is none that the viewer may see."""
@@ -162,10 +175,7 @@ class Similar:
 
     async def _recall(self, case_id: str, viewer: Viewer) -> Report | None:
         """Return a case that only SQL remembers, if it is the viewer's to see."""
-        try:
-            file = await asyncio.to_thread(read_case, self._engine, case_id)
-        except SQLAlchemyError:
-            raise HTTPException(503, "the database is away", AWAY) from None
+        file = await shield(asyncio.to_thread(read_case, self._engine, case_id))
         if file is None or not sees_file(viewer, file, self._rulebook):
             return None
         row = file.case
@@ -243,22 +253,7 @@ class Similar:
 
     async def _ask(self, question: Callable[[LiveState], T]) -> T:
         # Of the whole county: what is not the viewer's to see is left out of what is found.
-        try:
-            return await self._hub.ask(question)
-        except HubAway as error:
-            raise HTTPException(503, str(error), AWAY) from None
-
-
-async def _read_question(request: Request) -> Question:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_BYTES:
-            raise HTTPException(413, f"more than {LARGEST_BYTES} bytes")
-    try:
-        return msgspec.json.decode(bytes(body), type=Question)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise HTTPException(422, str(error)) from None
+        return await shield(self._hub.ask(question))
 
 
 def _is_stranger(viewer: Viewer | None) -> bool:

@@ -46,6 +46,8 @@ __all__ = [
 _FILES: Final = (
     "county.toml",
     "cases.toml",
+    "scenes.toml",
+    "alarms.toml",
     "areas.geojson",
     "assets.csv",
     "roads.geojson",
@@ -66,6 +68,8 @@ class County:
         pack's extra columns; a row's position is the asset's feature id on every map.
     settings: `county.toml` as read.
     case_settings: the optional `cases.toml` as read, empty where there is none; `cases.rulebook` knows what it means.
+    scene_settings: the optional `scenes.toml`, likewise; `dashboard.scenes` knows what it means.
+    alarm_settings: the optional `alarms.toml`, likewise; `brain.alarm_rules` knows what it means.
     revision: first 12 hex digits of SHA-256 over the pack's files; browsers cache geometry under it.
     """
 
@@ -80,6 +84,8 @@ class County:
     rivers: geopandas.GeoDataFrame | None
     settings: dict[str, Any]
     case_settings: dict[str, Any]
+    scene_settings: dict[str, Any]
+    alarm_settings: dict[str, Any]
     revision: str
 
     @cached_property
@@ -155,12 +161,14 @@ def load_county(folder: Path) -> County:
         roads=read_lines(folder / "roads.geojson"),
         rivers=read_lines(folder / "rivers.geojson"),
         settings=settings,
-        case_settings=_read_case_settings(folder / "cases.toml"),
+        case_settings=_read_settings(folder / "cases.toml"),
+        scene_settings=_read_settings(folder / "scenes.toml"),
+        alarm_settings=_read_settings(folder / "alarms.toml"),
         revision=_digest_files(folder),
     )
 
 
-def _read_case_settings(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> dict[str, Any]:
     return parse_toml(read_bytes(path), path.name) if path.exists() else {}
 
 

@@ -47,6 +47,7 @@ _BUILT_IN_FEEDS: Final = {
     "air": ("空气质量", "Air quality", 7200, "µg/m³"),
     "water": ("水质", "Water quality", 21600, "mg/L"),
     "workers": ("网格员", "Grid workers", 900, None),
+    "rounds": ("巡查走访", "Patrols and visits", 86400, None),  # nobody walks at night
     "alerts": ("预警", "Warnings", 30 * 86400, None),  # weeks without a warning are no fault
 }
 

@@ -1,11 +1,12 @@
 """What `ingest.history` answers with: plain structs; every time is an aware UTC datetime."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ingest.records import AlertIssued
+from ingest.rows.alarms import AlarmStep
 from ingest.store import Watermark
 
 
@@ -130,31 +131,6 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest state of an alarm; each time is that of the last such step, None if there was none."""
-
-    alarm_id: str
-    severity: int
-    subject: str
-    note: str | None
-    origin: str
-    changed_at: datetime
-    raised_at: datetime | None
-    acked_at: datetime | None
-    acked_by: str | None
-    cleared_at: datetime | None
-    cleared_by: str | None
-
-    @property
-    def state(self) -> Literal["raised", "acked", "cleared"]:
-        """What counts now: clearing or seeing an alarm ends with its being raised anew."""
-        if self.cleared_at and (self.raised_at is None or self.cleared_at >= self.raised_at):
-            return "cleared"
-        if self.acked_at and (self.raised_at is None or self.acked_at >= self.raised_at):
-            return "acked"
-        return "raised"
-
-
 class HourCount(msgspec.Struct, frozen=True):
     """How many cases were reported, and how many closed, in the hour that begins at `hour_at`."""
 
@@ -183,7 +159,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state at the watermarks: whoever follows the streams from there misses nothing and counts nothing twice.
 
     `steps` are the actions (reports aside) of the cases in `cases`, and those whose report has not come yet;
-    `alerts` all messages from which those warnings are folded that may still count.
+    `alarm_steps` all actions of the alarms that stand or changed lately; `alerts` all messages from which the warnings
+    are folded that may still count.
     """
 
     watermarks: dict[int, Watermark]
@@ -192,7 +169,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     readings: list[LatestReading]
     workers: list[WorkerPlace]
     devices: list[DeviceState]
-    alarms: list[Alarm]
+    alarm_steps: list[AlarmStep]
     alerts: list[AlertIssued]
     counters: dict[str, int]
 

@@ -17,6 +17,9 @@ UNDO = "undo"
 CLOSING = frozenset({"close", "void", "merge"})
 REOPENING = frozenset({"reopen", "unmerge"})
 """Every flow ends a case by the actions of `CLOSING` and takes it up again by these, and by no others."""
+STEWARD = "steward"
+STEWARD_SOURCE = "urn:county-brain:steward"
+"""The actor of what the county's own rules do by themselves, and the only source that may say so."""
 
 
 class Deed(Protocol):

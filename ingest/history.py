@@ -28,7 +28,6 @@ from sqlalchemy import (
 
 from ingest.alert_life import KEPT
 from ingest.answers import (
-    Alarm,
     Case,
     CaseAction,
     CaseFile,
@@ -45,13 +44,13 @@ from ingest.answers import (
 )
 from ingest.case_state import REPORT, Action, fold_case
 from ingest.records import AlertIssued, decode_record
+from ingest.rows.alarms import load_alarm_steps
 from ingest.rows.cases import SELECT_ACTIONS
 from ingest.sealing import Keyring, Unreadable
 from ingest.statements import select_by_keys, select_of_keys
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import (
     HOUR_MS,
-    alarms,
     alerts,
     as_ms,
     as_time,
@@ -98,7 +97,7 @@ def load_snapshot(engine: Engine, since: datetime) -> Snapshot:
             readings=[_make(LatestReading, row._mapping) for row in connection.execute(select(latest_readings))],
             workers=[_make(WorkerPlace, row._mapping) for row in connection.execute(select(workers))],
             devices=[_make(DeviceState, row._mapping) for row in connection.execute(select(device_states))],
-            alarms=[_make(Alarm, row._mapping) for row in connection.execute(select(alarms))],
+            alarm_steps=load_alarm_steps(connection, since),
             alerts=_load_alerts(connection, since),
             counters=_read_counters(connection),
         )

@@ -10,6 +10,7 @@ from geo.lookup import OUTSIDE, CellLookup
 from ingest.reception import Reception
 from ingest.records import (
     AlarmAcked,
+    AlarmActed,
     AlarmCleared,
     AlarmRaised,
     AnyRecord,
@@ -19,6 +20,7 @@ from ingest.records import (
     Placed,
     ShiftHandedOver,
     ShiftTakenOver,
+    WallOrdered,
 )
 from ingest.stream import choose_partition, digest_event
 
@@ -40,7 +42,11 @@ class Placer:
 
     def place(self, records: Sequence[AnyRecord]) -> None:
         """Fill in `cell_code` (None outside the county) and missing case ids, in place, all at once."""
-        placed = [record for record in records if isinstance(record, Placed)]
+        placed = [
+            record
+            for record in records
+            if isinstance(record, Placed) or (isinstance(record, AlarmRaised) and record.lon is not None)
+        ]
         points = [(record.lon, record.lat) for record in placed]
         cells = self._find_cells(points)
         for record, point in zip(placed, points, strict=True):
@@ -73,12 +79,14 @@ def find_partition(record: AnyRecord, partitions: int) -> int:
         return _partition_of_cell(record.cell_code, partitions)
     if isinstance(record, CaseReported | CaseActed):
         return choose_partition(record.case_id, partitions)
-    if isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared):
+    if isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared | AlarmActed):
         return choose_partition(record.alarm_id, partitions)
     if isinstance(record, DeviceSeen):
         return choose_partition(record.asset_id, partitions)
     if isinstance(record, ShiftHandedOver | ShiftTakenOver):  # who signed first is told by one stream
         return choose_partition(f"{record.area} {record.date} {record.shift}", partitions)
+    if isinstance(record, WallOrdered):
+        return choose_partition(record.wall, partitions)
     return choose_partition(record.id, partitions)
 
 

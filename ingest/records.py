@@ -12,9 +12,11 @@ import msgspec
 
 Origin = Literal["live", "replayed", "simulated"]
 Channel = Literal["grid_worker", "hotline", "app", "video", "iot", "superior", "patrol", "window"]
+AlarmAction = Literal["assign", "comment", "shelve", "unshelve", "escalate", "to_case"]
 AlertStatus = Literal["Actual", "Exercise", "System", "Test", "Draft"]
 AlertKind = Literal["Alert", "Update", "Cancel", "Ack", "Error"]
 AlertScope = Literal["Public", "Restricted", "Private"]
+WallOrderKind = Literal["scene", "place", "case", "release"]
 
 
 class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
@@ -108,7 +110,11 @@ class DeviceSeen(Record, kw_only=True, omit_defaults=True, gc=False, tag="device
 
 
 class AlarmRaised(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.raised"):
-    """An alarm began."""
+    """An alarm began.
+
+    `rule` and `thing` are what it is about where a rule of ours raised it, `value` is what was measured then.
+    `cell_code` is None without a place in the county.
+    """
 
     alarm_id: str
     severity: int
@@ -116,10 +122,16 @@ class AlarmRaised(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm
     at: datetime
     actor: str | None = None
     note: str | None = None
+    rule: str | None = None
+    thing: str | None = None
+    value: float | str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    cell_code: str | None = None
 
 
 class AlarmAcked(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.acked"):
-    """Somebody has seen an alarm and answers for it."""
+    """Somebody has seen an alarm and answers for it; `expects` is the version that they saw."""
 
     alarm_id: str
     severity: int
@@ -127,6 +139,7 @@ class AlarmAcked(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.
     at: datetime
     actor: str | None = None
     note: str | None = None
+    expects: int | None = None
 
 
 class AlarmCleared(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.cleared"):
@@ -138,6 +151,18 @@ class AlarmCleared(Record, kw_only=True, omit_defaults=True, gc=False, tag="alar
     at: datetime
     actor: str | None = None
     note: str | None = None
+
+
+class AlarmActed(Record, kw_only=True, omit_defaults=True, gc=False, tag="alarm.acted"):
+    """Somebody, or a rule, did something else about an alarm; `details` holds what the action needs."""
+
+    alarm_id: str
+    action: AlarmAction
+    actor: str
+    at: datetime
+    note: str | None = None
+    expects: int | None = None
+    details: dict[str, Any] = {}
 
 
 class AlertReference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -278,6 +303,27 @@ class TaskChecked(Placed, kw_only=True, omit_defaults=True, gc=False, tag="task.
     note: str | None = None
 
 
+class WallOrdered(Record, kw_only=True, omit_defaults=True, gc=False, tag="wall.ordered"):
+    """Somebody sent a scene, a place or a case to a wall, or took it back; of a wall the latest `at` counts.
+
+    `place` is an area's code; without it a place is a point. `until` is when the order ends by itself. `role` is what a
+    wall says of who it was: no wall shows a name.
+    """
+
+    wall: str
+    order: WallOrderKind
+    actor: str
+    role: str
+    at: datetime
+    scene: str | None = None
+    place: str | None = None
+    lon: float | None = None
+    lat: float | None = None
+    zoom: float | None = None
+    case_id: str | None = None
+    until: datetime | None = None
+
+
 AnyRecord = (
     CaseReported
     | CaseActed
@@ -287,16 +333,18 @@ AnyRecord = (
     | AlarmRaised
     | AlarmAcked
     | AlarmCleared
+    | AlarmActed
     | AlertIssued
     | ShiftPlanned
     | ShiftHandedOver
     | ShiftTakenOver
     | TaskChecked
+    | WallOrdered
 )
 
 
 FEEDS = frozenset(
-    {"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts", "shifts", "rounds"}
+    {"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts", "shifts", "rounds", "walls"}
 )
 """Every feed there is without a pack's declaring it."""
 
@@ -317,11 +365,13 @@ _feeds: dict[type, str] = {
     AlarmRaised: "alarms",
     AlarmAcked: "alarms",
     AlarmCleared: "alarms",
+    AlarmActed: "alarms",
     AlertIssued: "alerts",
     ShiftPlanned: "shifts",
     ShiftHandedOver: "shifts",
     ShiftTakenOver: "shifts",
     TaskChecked: "rounds",
+    WallOrdered: "walls",
 }
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)

@@ -30,7 +30,9 @@ FORGET_READINGS = """DELETE FROM readings WHERE id IN (
 FIRST_HOUR = "SELECT min(hour_at) FROM reading_hours WHERE feed = {mark}"
 FORGET_HOUR = "DELETE FROM reading_hours WHERE feed = ? AND hour_at = ?"
 FORGET_ALARMS = """DELETE FROM alarms WHERE alarm_id IN (
-    SELECT alarm_id FROM alarms WHERE cleared_at < ? AND changed_at < ? LIMIT ?)"""
+    SELECT alarm_id FROM alarms WHERE cleared_at < ? AND changed_at < ? AND raised_at <= cleared_at LIMIT ?)"""
+FORGET_ALARM_ACTIONS = """DELETE FROM alarm_actions WHERE id IN (SELECT id FROM alarm_actions WHERE at < ?
+    AND NOT EXISTS (SELECT 1 FROM alarms WHERE alarms.alarm_id = alarm_actions.alarm_id) LIMIT ?)"""
 FORGET_ALERTS = "DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE ends_at < ? AND received_at < ? LIMIT ?)"
 FORGET_WORKERS = "DELETE FROM workers WHERE worker_id IN (SELECT worker_id FROM workers WHERE at < ? LIMIT ?)"
 FORGET_REPORTERS = """DELETE FROM reporters WHERE case_id IN (
@@ -109,7 +111,12 @@ def _forget_reporters(connection: Connection, before_ms: int) -> int:
 
 
 def _forget_alarms(connection: Connection, before_ms: int) -> int:
-    return execute_rows(connection, FORGET_ALARMS, [(before_ms, before_ms, ROWS_AT_ONCE)])
+    """Remove alarms that are back to normal, and untouched, for so long; then the actions of those that are gone.
+
+    Of an alarm all actions go or none: the fold of some would be another alarm.
+    """
+    count = execute_rows(connection, FORGET_ALARMS, [(before_ms, before_ms, ROWS_AT_ONCE)])
+    return count + execute_rows(connection, FORGET_ALARM_ACTIONS, [(before_ms, ROWS_AT_ONCE)])
 
 
 def _forget_alerts(connection: Connection, before_ms: int) -> int:

@@ -45,6 +45,7 @@ class Settings:
     simulator: bool = True
     steward: str = "1"
     steward_days: int = 60
+    alarms: bool = True
     ui_lang: str = "zh"
     auth: str = "demo"
     session_idle_minutes: int = 30
@@ -159,6 +160,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         simulator=_read_choice(environ, "SIMULATOR", "1", ("0", "1")) == "1",
         steward=_read_choice(environ, "STEWARD", "1", ("0", "1", "all")),
         steward_days=_read_integer(environ, "STEWARD_DAYS", 60, highest=3660),
+        alarms=_read_choice(environ, "ALARMS", "1", ("0", "1")) == "1",
         ui_lang=_read_choice(environ, "UI_LANG", "zh", ("zh", "en")),
         auth=_read_choice(environ, "AUTH", "demo" if is_loopback(web_host) else "on", ("demo", "on")),
         session_idle_minutes=_read_integer(environ, "SESSION_IDLE_MINUTES", 30, highest=1440),

@@ -10,6 +10,7 @@ The name is one process: of two bridges on two machines each has its own (`mqtt@
 Redis is away: no sign is a sign, too.
 """
 
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -17,6 +18,8 @@ from typing import Any, Final, Literal
 import msgspec
 import redis
 import redis.asyncio
+
+from ingest.stream import connect
 
 State = Literal["ok", "degraded", "down"]
 
@@ -58,6 +61,26 @@ def note_gone(client: "redis.Redis", part: str) -> None:
     """Take the sign away: the part was told to stop."""
     with suppress(*_TROUBLES):
         client.hdel(_KEY, part)
+
+
+class LifeSign:
+    """The sign of a part that works in a loop; nothing where this machine is not told of the county's Redis."""
+
+    def __init__(self, redis_url: str | None, part: str) -> None:
+        self._client, self._part = None if redis_url is None else connect(redis_url), part
+        self._tell_at = 0.0
+
+    def tell(self, trouble: str | None) -> None:
+        """Leave a sign of life, every few seconds."""
+        if self._client is not None and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + SIGN_EVERY_S
+            note_alive(self._client, self._part, "ok" if trouble is None else "degraded", trouble)
+
+    def leave(self) -> None:
+        """Take the sign away."""
+        if self._client is not None:
+            note_gone(self._client, self._part)
+            self._client.close()
 
 
 def list_signs(client: "redis.Redis") -> tuple[dict[str, Sign], datetime]:

@@ -46,8 +46,8 @@ CASE_DAYS = 8
 HISTORY_DAYS = 90
 """The last week or so comes first, so that the screens fill at once; what is older follows."""
 
-ROUND_DAYS = 35
-"""So that every turn of the plans that a page looks back on is told from its beginning."""
+ROUND_DAYS = 28
+"""So many days of rounds follow first, or what was done then would look missed for minutes."""
 
 READING_HOURS = 26
 REPORTS_WAIT_HOURS = 24
@@ -106,7 +106,7 @@ class Simulation:
             begin = finish
 
     def tell_rounds(self, start: float, end: float) -> Iterator[CloudEvent]:
-        """Yield the check-ins of patrols in a span, in the order of time."""
+        """Yield the check-ins on rounds in a span, in the order of time."""
         yield from as_events(self._rounds.happen(start, end))
 
     def look_back(self) -> Cases:
@@ -205,7 +205,7 @@ class _Run:
             sent += self.deliver(self.simulation.tell(since, recent, THINNED, cases=False))
             sent += self.deliver(self.simulation.tell(recent, settled, RECENT, cases=False))
             sent += self.deliver(self.simulation.tell(settled, now, cases=False))
-            rounds_since = max(now - ROUND_DAYS * 86_400, 0.0 if fresh else told)
+            rounds_since = self.state.history_ends if fresh else max(told, now - HISTORY_DAYS * 86_400)
             sent += self.deliver(self.simulation.tell_rounds(rounds_since, now))
         else:
             sent += self.deliver(self.simulation.tell(told, now))
@@ -229,15 +229,20 @@ class _Run:
                 self.save()
 
     def _tell_older(self) -> Iterator[float]:
-        """Tell the cases of the weeks before those of `fill_past`, from where it was stopped; yields hourly.
+        """Tell the cases and rounds of the weeks before those of `fill_past`, from where it was stopped; yields hourly.
 
-        Of each, what was done to it comes well before its report: they travel in different partitions, and no screen is
-        to show as open, not for a moment, what was closed weeks ago. `history_told` is how far the reports are.
+        What was done to a case comes well before its report: they travel in different partitions, and no screen is to
+        show as open, not for a moment, what was closed weeks ago. `history_told` is how far the reports are.
         """
         state = self.state
         if state.history_told >= state.history_ends:
             return
         cases = self.simulation.look_back()
+        for days in range(ROUND_DAYS, 0, -1):
+            begin = state.history_ends - days * 86_400
+            self.deliver(self.simulation.tell_rounds(begin, begin + 86_400))
+            yield begin
+        rounds_end = state.history_ends - ROUND_DAYS * 86_400
         waiting: deque[tuple[float, list[Happening]]] = deque()
         begin = state.history_told
         while begin < state.history_ends or waiting:
@@ -246,6 +251,7 @@ class _Run:
                 # What went on into the last days was told with them.
                 lives = [life for life in cases.tell_lives(begin, finish) if life[-1][0] < state.history_ends]
                 self.deliver(as_event(item) for life in lives for item in life[1:])
+                self.deliver(self.simulation.tell_rounds(begin, min(finish, rounds_end)))
                 waiting.append((finish, [life[0] for life in lives]))
                 begin = finish
             if len(waiting) > REPORTS_WAIT_HOURS or begin >= state.history_ends:

@@ -15,6 +15,10 @@ from sqlalchemy.exc import ArgumentError
 
 from ingest.arrivals import Arrival
 from ingest.records import (
+    AlarmAcked,
+    AlarmActed,
+    AlarmCleared,
+    AlarmRaised,
     AlertIssued,
     CaseActed,
     CaseReported,
@@ -23,14 +27,17 @@ from ingest.records import (
     ShiftPlanned,
     ShiftTakenOver,
     TaskChecked,
+    WallOrdered,
 )
+from ingest.rows.alarms import write_alarms
 from ingest.rows.alerts import write_alerts
 from ingest.rows.cases import write_cases
 from ingest.rows.feeds import write_feeds
 from ingest.rows.readings import write_readings
 from ingest.rows.rounds import write_checks
 from ingest.rows.shifts import write_shifts
-from ingest.rows.states import write_alarms, write_devices, write_workers
+from ingest.rows.states import write_devices, write_workers
+from ingest.rows.walls import write_orders
 from ingest.settings import SettingError, Settings
 from ingest.statements import execute_rows
 from ingest.stream import START, Message, order_id
@@ -39,7 +46,10 @@ from ingest.tables import as_ms, as_time, watermarks
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 
-LISTED = (CaseReported, CaseActed, AlertIssued, ShiftPlanned, ShiftHandedOver, ShiftTakenOver, TaskChecked)
+LISTED = (
+    *(CaseReported, CaseActed, AlarmRaised, AlarmAcked, AlarmCleared, AlarmActed, AlertIssued),
+    *(ShiftPlanned, ShiftHandedOver, ShiftTakenOver, TaskChecked, WallOrdered),
+)
 """What each has a row of its own, so that a repeat is known by its source and id."""
 
 ENSURE_WATERMARK = """INSERT INTO watermarks (partition, stream_id, recorded_at) VALUES (?, '0-0', 0)
@@ -149,14 +159,15 @@ def write_batch(
     repeated = [
         *write_cases(connection, others),
         *write_readings(connection, readings),
+        *write_alarms(connection, others),
         *write_alerts(connection, others),
         *write_shifts(connection, others),
         *write_checks(connection, others),
+        *write_orders(connection, others),
     ]
     write_workers(connection, others)
     write_devices(connection, others)
-    write_alarms(connection, others)
-    # Workers, devices and alarms keep no list of events to ask: where a stream is read again, they are taken as seen.
+    # Workers and devices keep no list of events to ask: where a stream is read again, they are taken as seen.
     unlisted = [arrival for arrival in others if not isinstance(arrival.record, LISTED)]
     counted, late = _sort_out(batch, repeated, unlisted, before)
     write_feeds(connection, counted, late, at)

@@ -108,6 +108,14 @@ Index(
     postgresql_where=text("waiting"),
 )
 
+# Until when open cases are to be ended. Derived: only `cases.deadline_table` writes it, and no row is no deadline.
+case_deadlines = Table(
+    "case_deadlines",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
+)
+
 # Personal data, apart from everything else; read by `ingest.history.read_reporters` and nothing else.
 reporters = Table(
     "reporters",
@@ -206,6 +214,7 @@ device_states = Table(
     Column("origin", Text, nullable=False),
 )
 
+# One row an alarm: which may matter, without a fold.
 alarms = Table(
     "alarms",
     metadata,
@@ -220,6 +229,25 @@ alarms = Table(
     Column("acked_by", Text),
     Column("cleared_at", BigInteger),
     Column("cleared_by", Text),
+)
+
+# Append-only: what `brain.alarms` folds an alarm from; `details` has all that was said with an action.
+alarm_actions = Table(
+    "alarm_actions",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("alarm_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor", Text),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("details", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_alarm_actions_alarm_id_id", "alarm_id", "id"),
+    Index("ix_alarm_actions_at", "at"),
 )
 
 # Append-only: each message of an issuer of warnings as it was taken; what counts is folded from them.
@@ -372,6 +400,37 @@ care_persons = Table(
     Column("address", Text),
     Column("next_visit", Text),  # the county's day, as 2026-11-22
     Column("origin", Text, nullable=False),
+)
+
+# Append-only: what was sent to walls; of a wall the row with the latest `at` counts.
+wall_orders = Table(
+    "wall_orders",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("wall", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+    Index("ix_wall_orders_wall_at", "wall", "at"),
+)
+
+IN_USE = text("revoked_at IS NULL")
+
+# Walls that show without a log-in. Only `dashboard.people.walls` writes it; the token itself is at the wall alone.
+walls = Table(
+    "walls",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the token, in hex
+    Column("name", Text, nullable=False),
+    Column("area", Text, nullable=False),  # "" is the whole county
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("revoked_by", Text),
+    Index("ix_walls_name_in_use", "name", unique=True, sqlite_where=IN_USE, postgresql_where=IN_USE),
 )
 
 # People who log in to the screens. Only `dashboard.people` writes these two: see docs/decisions/0011-people.md.

@@ -1,9 +1,8 @@
 """Air quality index of each station."""
 
 from datetime import timedelta
-from typing import Any
 
-from brain.air import LEVEL_TOPS, AirQuality, rate_air
+from brain.air import LEVEL_TOPS, AirQuality, rate_air, read_concentrations
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import AIR
 from layers.state import LiveState
@@ -106,13 +105,7 @@ def explain(frame: Frame, feature_id: int) -> Card:
 
 
 def _concentrations(reading: Sensed | None) -> dict[str, float]:
-    """Return what a station measured, by pollutant; PM2.5 is the feed's main value."""
-    if reading is None:
-        return {}
-    given: dict[str, Any] = {"pm25": reading.value, **reading.attributes}
-    return {
-        pollutant: float(given[pollutant]) for pollutant in POLLUTANTS if isinstance(given.get(pollutant), int | float)
-    }
+    return {} if reading is None else read_concentrations(reading.value, reading.attributes)
 
 
 def _rate(state: LiveState, reading: Sensed, concentrations: dict[str, float]) -> AirQuality | None:

@@ -5,7 +5,7 @@ from functools import cache
 
 from geo.county import County
 from geo.outlines import Outlines
-from ingest.alert_life import KEPT, end_of, last_end_of
+from ingest.alert_life import KEPT, end_of, last_end_of, list_standing, name_hazard
 from ingest.formats.cap_codes import AGENCIES, read_area_codes, read_identifier
 from ingest.records import AlertInfo, AlertIssued, AlertText
 from ingest.tables import MILLISECOND, as_ms
@@ -16,11 +16,9 @@ from layers.words import plain
 
 MOST_MESSAGES = 5000
 MOST_SHOWN = 200
-SHOWN_STATUSES = ("Actual", "Exercise")
 KEPT_MS = KEPT // MILLISECOND
 
 Key = tuple[str, str]
-Target = tuple[str, str, str, int | None]  # source, status, identifier, sent (None: not said)
 
 
 class AlertBook:
@@ -66,17 +64,11 @@ class AlertBook:
 
     def _list_standing(self) -> Iterable[Alert]:
         """Yield the warnings that no later message has taken back."""
-        replies: dict[Target, int] = {}
-        for message in self._messages.values():
-            if message.kind in ("Update", "Cancel"):
-                sent_ms = as_ms(message.sent)
-                for target in _list_targets(message):
-                    replies[target] = max(sent_ms, replies.get(target, sent_ms))
-        for key, message in self._messages.items():
-            if _is_for_screens(message) and not _is_answered(message, replies):
-                if key not in self._made:
-                    self._made[key] = [self._make(message, place) for place in range(len(message.infos))]
-                yield from self._made[key]
+        for message in list_standing(self._messages.values()):
+            key = (message.source, message.id)
+            if key not in self._made:
+                self._made[key] = [self._make(message, place) for place in range(len(message.infos))]
+            yield from self._made[key]
 
     def _forget(self, now_ms: int) -> None:
         """Let go of what can matter no more: over, and sent before all that a late message could still speak of."""
@@ -97,7 +89,7 @@ class AlertBook:
         )
         zh, en = _choose_texts(info)
         return Alert(
-            id=feature_id(f"alert:{message.source} {message.id} {place}"),
+            id=feature_id("alert:" + name_hazard(message, place)),
             level=info.level,
             exercise=message.status == "Exercise",
             event=Title(zh.event, en.event),
@@ -138,28 +130,6 @@ def name_by_identifier(identifier: str, area_titles: Mapping[str, Title]) -> Tit
     if agency is None:
         return Title(f"{area.zh} {parts.agency}", f"{area.en} {parts.agency}")
     return Title(f"{area.zh} {agency.zh}", f"{area.en}: {agency.en}")
-
-
-def _is_for_screens(message: AlertIssued) -> bool:
-    # Restricted and private messages are for some only, and everybody looks at a screen.
-    return message.kind in ("Alert", "Update") and message.status in SHOWN_STATUSES and message.scope == "Public"
-
-
-def _list_targets(message: AlertIssued) -> Iterable[Target]:
-    """Yield what a message takes back: only its own issuer's, and only of its own status."""
-    for reference in message.references:
-        if reference.source == message.source:
-            sent_ms = None if reference.sent is None else as_ms(reference.sent)
-            yield message.source, message.status, reference.identifier, sent_ms
-
-
-def _is_answered(message: AlertIssued, replies: Mapping[Target, int]) -> bool:
-    sent_ms = as_ms(message.sent)
-    name = message.source, message.status, message.identifier
-    if replies.get((*name, sent_ms), -1) >= sent_ms:
-        return True
-    # Who does not say which message of a name is meant, means those before: an update may bear its alert's name.
-    return replies.get((*name, None), -1) > sent_ms
 
 
 def _choose_texts(info: AlertInfo) -> tuple[AlertText, AlertText]:

@@ -1,4 +1,4 @@
-"""Open cases whose time is nearly or wholly used, as halos around their dots."""
+"""Open cases of which the limit that ends first is nearly or wholly used, as halos around their dots."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ WORDS = {NEAR: Title("临近时限", "Nearly due"), OVER: Title("超时", "Overd
 
 spec = Spec(
     key="case_clocks",
-    title=Title("案件时限", "Cases by clock"),
+    title=Title("案件时限（先到期者）", "Cases by first deadline"),
     geometry="point",
     feed="cases",
     unit=Title("时限已用 80 % 以上", "80 % of the limit used"),
@@ -23,14 +23,14 @@ spec = Spec(
 
 
 def compute(state: LiveState, view: View) -> Frame:
-    """Return the open cases with a place whose clocks are yellow or red."""
+    """Return the open cases with a place whose first clock is yellow or red: the light that the queue shows."""
     wanted = state.cases if view.only is None else sorted(view.only & state.cases.keys())
     lights = {"yellow": NEAR, "red": OVER}
     found = [
         (case, lights[colour])
         for case in map(state.cases.__getitem__, wanted)
         if case.is_open and case.lon is not None and case.lat is not None
-        if (colour := case.clock_colour(state.now_ms)) in lights
+        if (colour := case.first_colour(state.now_ms)) in lights
     ]
     return Frame(
         [case.id for case, _ in found],

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cases.deadlines import Deadline
 from cases.flow import LEVELS, ROLES
 from cases.rulebook import Rulebook
 from ingest.masking import mask_text
@@ -16,6 +17,7 @@ from layers.things import Case
 CARDS: Final = ("", "ordinary", "yellow", "red")
 GRADES: Final = ("", "minor", "major")
 NEVER_MS: Final = 1 << 62  # a clock that never reaches there
+NO_CLOCK: Final = Deadline("total", 0, None, None, False)
 LEVEL_OF_CENTRE: Final = {"village_centre": "village", "town_centre": "town", "county_duty": "county"}
 
 _DTYPES: Final[Mapping[str, Any]] = {
@@ -34,6 +36,7 @@ _DTYPES: Final[Mapping[str, Any]] = {
     "unit": np.int32,
     "turn": np.int32,
     "reported_ms": np.int64,
+    "started_ms": np.int64,
     "near_ms": np.int64,
     "due_ms": np.int64,
     "stopped": np.bool_,
@@ -69,8 +72,9 @@ class CaseColumns:
     """One slot a case, in no order; a slot whose `live` is False is free.
 
     `stamp` is the value that `serial` had when a slot was last filled: what is above a serial has changed since.
-    `turn` has a bit for each role of `cases.flow.ROLES` whose turn it is; `near_ms` and `due_ms` are `NEVER_MS` where
-    there is none; `cell` is -1, `lon` and `lat` are NaN outside; the words are numbers of `words`.
+    `turn` has a bit for each role of `cases.flow.ROLES` whose turn it is. `started_ms`, `near_ms`, `due_ms`, `stopped`:
+    of the clock that ends first, `NEVER_MS` where there is none. `cell` is -1, `lon` and `lat` are NaN outside; the
+    words are numbers of `words`.
     """
 
     def __init__(self, places: Places, categories: Mapping[str, Title], rulebook: Rulebook):
@@ -129,7 +133,7 @@ class CaseColumns:
         return self.size - 1
 
     def _read(self, case: Case) -> dict[str, Any]:
-        state, words = case.state, self.words
+        state, words, clock = case.state, self.words, case.first_clock or NO_CLOCK
         return {
             "id": case.id,
             "stamp": self.serial,
@@ -146,9 +150,10 @@ class CaseColumns:
             "unit": words["unit"].number(state.unit),
             "turn": self._whose_turn(case),
             "reported_ms": case.reported_ms,
-            "near_ms": NEVER_MS if case.near_ms is None else case.near_ms,
-            "due_ms": NEVER_MS if case.due_ms is None else case.due_ms,
-            "stopped": case.stopped,
+            "started_ms": clock.started_ms,
+            "near_ms": NEVER_MS if clock.near_ms is None else clock.near_ms,
+            "due_ms": NEVER_MS if clock.due_ms is None else clock.due_ms,
+            "stopped": clock.stopped,
             "lon": np.nan if case.lon is None else case.lon,
             "lat": np.nan if case.lat is None else case.lat,
         }

@@ -36,7 +36,8 @@ class Spec:
 
     `feed` names the feed whose age is the layer's age. `kinds` are the asset kinds an `asset` layer draws.
     `unit` is what the legend says; `windowed` if it counts over the pack's heat window. `marks` names the small
-    integers a paint may carry beside its values.
+    integers a paint may carry beside its values. `blank` is what a feature without a value means, where that is not
+    "no data".
     """
 
     key: str
@@ -50,6 +51,7 @@ class Spec:
     marks: tuple[str, ...] = ("normal",)
     shown: bool = True
     windowed: bool = False
+    blank: Title | None = None
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ county's state restricted, whatever came late, twice or out of order.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from brain.alarm_book import Entry
+from brain.alarm_rules import CaseRule
 from cases.fold import CaseState, Step
 from geo.county import County
-from layers.places import Asset
+from layers.places import Asset, feature_id
 from layers.series import HOUR_MS
 from layers.state import LiveState
 from layers.things import Case, Changes, Feed, Worker
 
-SHARED_FEEDS = ("cases", "workers", "alerts")
+SHARED_FEEDS = ("cases", "workers", "alerts", "rounds")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Excerpt(LiveState):
         self.only_assets = self.assets
         self.hours = whole.hours
         self.alert_book = whole.alert_book
+        self.rounds = whole.rounds
+        self.wall_orders = whole.wall_orders
         # A source's word on cases reaches the whole county: that a town has none is as fresh as the source.
         self.feeds |= {key: whole.feeds[key] for key in SHARED_FEEDS}
         self.devices = {id: device for id, device in whole.devices.items() if id in self.assets}
@@ -87,6 +91,11 @@ class Excerpt(LiveState):
                     self._mirror_worker(worker)
             elif feed == "alerts":
                 self._changes.features.setdefault("alerts", set()).update(features)
+            elif feed == "alarms":
+                for alarm in features:
+                    self._mirror_alarm(alarm)
+            elif feed == "rounds":
+                self._changes.cells.update(features.intersection(self.cells))
             else:
                 for asset_id in features & self.assets.keys():
                     self._mirror_sensor(feed, asset_id)
@@ -96,6 +105,15 @@ class Excerpt(LiveState):
         """Return whether a case belongs to the scope."""
         unit = self.scope.unit
         return self._holds_place(case.cell) and (unit is None or unit in list_units(case.steps, case.state))
+
+    def holds_alarm(self, entry: Entry) -> bool:
+        """Return whether an alarm belongs to the scope; of those about cases a unit has its own cases'."""
+        if not self._holds_place(self.find_cell(entry.alarm.cell_code)):
+            return False
+        if self.scope.unit is None or not isinstance(self.alarm_rules.by_key.get(entry.rule or ""), CaseRule):
+            return True
+        case = self._whole.cases.get(feature_id(f"case:{entry.thing}"))
+        return case is not None and self.holds_case(case)
 
     def _holds_place(self, cell: int | None) -> bool:
         # What lies outside the county is in the county's books alone; a unit of the county has its share of it.
@@ -128,6 +146,14 @@ class Excerpt(LiveState):
         elif self.workers.pop(id, None):
             self._changes.add("workers", id)
 
+    def _mirror_alarm(self, id: int) -> None:
+        entry = self._whole.alarms.get(id)
+        if entry is not None and self.holds_alarm(entry):
+            self.alarms[id] = entry
+        elif self.alarms.pop(id, None) is None:
+            return
+        self._changes.add("alarms", id)
+
     def _mirror_sensor(self, feed: str, asset: int) -> None:
         whole = self._whole
         device = whole.devices.get(asset)
@@ -147,4 +173,5 @@ class Excerpt(LiveState):
 def _name_everything(state: LiveState) -> Changes:
     announced = {id: asset for id, asset in state.assets.items() if asset.announced}
     features = {feed: set(latest) for feed, latest in state.readings.items()}
-    return Changes(features=features | {"cases": set(state.cases), "workers": set(state.workers)}, assets=announced)
+    others = {"cases": set(state.cases), "workers": set(state.workers), "alarms": set(state.alarms)}
+    return Changes(features=features | others, assets=announced)

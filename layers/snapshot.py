@@ -4,9 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from brain.alarm_book import read_step as read_alarm_step
 from cases.fold import Step, read_step
+from cases.rounds import Cared
 from ingest.answers import Case as CaseRow
 from ingest.answers import LatestReading, ReadingHour, Snapshot, WorkerPlace
+from ingest.records import WallOrdered
+from ingest.rows.rounds import Check
 from ingest.tables import as_ms
 from layers.places import feature_id
 from layers.state import LiveState
@@ -35,6 +39,8 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
     for alert in snapshot.alerts:
         state.hear("alerts", as_ms(alert.sent), as_ms(alert.received_at), alert.origin)
         state.alert_book.put(alert)
+    for action in snapshot.alarm_steps:
+        state.put_alarm_step(action.alarm_id, read_alarm_step(action))
     for device in snapshot.devices:
         state.put_device(Device(state.identify_asset(device.asset_id), as_ms(device.at), device.online))
     for feed, rows in hours.items():
@@ -42,6 +48,19 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
             asset = state.identify_asset(row_of_hour.asset_id)
             state.hours[feed].put(asset, as_ms(row_of_hour.last_at), row_of_hour.last_value)
     state.reopened_after_leaving = False  # the snapshot itself has every case that is open
+
+
+def fold_rounds(state: LiveState, checks: Iterable[Check], entries: Iterable[Cared]) -> None:
+    """Fold in the check-ins on rounds since `state.rounds` counts them, and whom visits are due to."""
+    for check in checks:
+        state.put_check(check)
+    state.put_entries(entries)
+
+
+def fold_orders(state: LiveState, orders: Iterable[WallOrdered]) -> None:
+    """Fold in what was sent to walls."""
+    for order in orders:
+        state.put_order(order)
 
 
 def find_newest(snapshot: Snapshot) -> datetime | None:

@@ -8,23 +8,44 @@ Times inside are epoch milliseconds, as in SQL.
 
 import heapq
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from brain.alarm_book import AlarmBook, Entry, make_step
+from brain.alarm_rules import read_alarm_rules
+from cases.clocks import Colour
+from cases.deadlines import list_deadlines
 from cases.duplicate_index import DuplicateIndex
 from cases.duplicates import read_rules
 from cases.fold import Step, fold
+from cases.rounds import Cared
 from cases.rulebook import read_rulebook
 from geo.county import County
 from ingest.case_state import REOPENING, make_action_key
-from ingest.records import AlertIssued, AnyRecord, CaseActed, CaseReported, DeviceSeen, Reading, WorkerLocated
+from ingest.records import (
+    AlarmAcked,
+    AlarmActed,
+    AlarmCleared,
+    AlarmRaised,
+    AlertIssued,
+    AnyRecord,
+    CaseActed,
+    CaseReported,
+    DeviceSeen,
+    Reading,
+    TaskChecked,
+    WallOrdered,
+    WorkerLocated,
+)
+from ingest.rows.rounds import Check
 from ingest.tables import as_ms, as_time
 from layers.alert_book import AlertBook
 from layers.alike import as_report
 from layers.case_columns import CaseColumns
 from layers.contract import Title
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
+from layers.rounds_book import RoundsBook
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
 from layers.things import KEEP_MS, Alert, Case, Changes, Device, Feed, Sensed, Worker, rank_origin
 
@@ -32,6 +53,7 @@ MOST_ORPHANS = 50_000  # actions whose report has not come
 MOST_FORGOTTEN = 200_000  # ended cases that left, remembered so that a repeat does not bring them back
 MOST_ANNOUNCED = 100_000  # assets known only from events
 SEVERE = 2  # severities 1 and 2
+LOCAL = "local"  # the sender that is our own desk
 
 
 class LiveState:
@@ -47,6 +69,7 @@ class LiveState:
         self.heat_ms = int(profile.heat_window.total_seconds() * 1000)
         self.keep_ms = max(KEEP_MS, self.heat_ms)
         self.categories = {code: Title(row.zh, row.en) for code, row in profile.categories.items()}
+        self.feed_titles = {key: Title(feed.name.zh, feed.name.en) for key, feed in profile.feeds.items()}
         self.units = {code: Title(row.zh, row.en) for code, row in profile.units.items()}
         self.feeds = {key: Feed(key, int(row.stale_after.total_seconds() * 1000)) for key, row in profile.feeds.items()}
 
@@ -59,6 +82,7 @@ class LiveState:
         self.open_by_town: Counter[int | None] = Counter()
         self.open_by_category: Counter[str] = Counter()
         self.open_by_severity: Counter[int] = Counter()
+        self.open_by_light: Counter[Colour | None] = Counter()
         self.counts = {
             name: QuarterCounts() for name in ("reported", "closed", "severe_reported", "severe_closed", "answered")
         }
@@ -67,6 +91,11 @@ class LiveState:
         self.workers: dict[int, Worker] = {}
         self.devices: dict[int, Device] = {}
         self.alert_book = AlertBook(county)
+        self.alarm_rules = read_alarm_rules(county)
+        self.alarm_book = AlarmBook()
+        self.alarms: dict[int, Entry] = {}
+        self.rounds = RoundsBook(county)
+        self.wall_orders: dict[str, WallOrdered] = {}
         self.cells: Collection[int] = range(len(self.places.cell_codes))
         self.towns: Collection[int] = range(len(self.places.town_codes))
         self.only_assets: Collection[int] | None = None
@@ -79,12 +108,14 @@ class LiveState:
         self._duplicate_rules = read_rules(county.case_settings)
         self._duplicates: DuplicateIndex | None = None
         self._columns: CaseColumns | None = None
+        self.merged: dict[str, set[str]] = {}
         self._orphans: dict[str, frozenset[Step]] = {}
         self._forgotten: dict[int, None] = {}
         self._announced: dict[int, tuple[int, float, float]] = {}
         self._heat_ends: list[tuple[int, int]] = []
         self._forget_at: list[tuple[int, int]] = []
         self._turn_at: list[tuple[int, int]] = []
+        self._lights: dict[int, Colour | None] = {}
         self._silent_at: list[tuple[int, str, int]] = []
         self._watched: set[tuple[str, int]] = set()
         self._changes = Changes()
@@ -106,6 +137,12 @@ class LiveState:
             self.put_device(Device(self.identify_asset(record.asset_id), as_ms(record.at), record.online))
         elif isinstance(record, AlertIssued):
             self._fold_alert(record)
+        elif isinstance(record, AlarmRaised | AlarmAcked | AlarmCleared | AlarmActed):
+            self.put_alarm_step(record.alarm_id, make_step(record, order))
+        elif isinstance(record, TaskChecked):
+            self._fold_check(record)
+        elif isinstance(record, WallOrdered):
+            self.put_order(record)
 
     def put_case(self, case: Case) -> None:
         """Take a case in, from a report or from SQL; actions that came before it are added."""
@@ -153,6 +190,27 @@ class LiveState:
         self.workers[worker.id] = worker
         self._changes.add("workers", worker.id)
         self._watch("workers", worker.id, worker.at_ms)
+
+    def put_check(self, check: Check) -> None:
+        """Take a check-in on a round in."""
+        self.hear("rounds", as_ms(check.at), as_ms(check.received_at or check.at), check.origin)
+        if self.rounds.put(check):
+            self._note_rounds({check.cell_code})
+
+    def put_entries(self, entries: Iterable[Cared]) -> None:
+        """Take over whom visits are due to, in the place of those known before."""
+        self._note_rounds(self.rounds.put_entries(entries))
+
+    def put_order(self, order: WallOrdered) -> None:
+        """Take an order to a wall in, if it is the latest; only our own desk knows who may give one."""
+        known = self.wall_orders.get(order.wall)
+        if order.sender == LOCAL and (known is None or _rank_order(known) < _rank_order(order)):
+            self.wall_orders[order.wall] = order
+
+    def put_alarm_step(self, alarm_id: str, step: Step) -> None:
+        """Take an action of an alarm in. Alarms are no feed: that there is none is no silence."""
+        if self.alarm_book.put(alarm_id, step):
+            self._show_alarm(alarm_id)
 
     def put_device(self, device: Device) -> None:
         """Take word of whether a device is within reach in, if it is the newest."""
@@ -213,6 +271,10 @@ class LiveState:
         self._fall_silent()
         for alert in self.alert_book.advance(self.now_ms):
             self._changes.add("alerts", alert)
+        for alarm_id in self.alarm_book.advance(self.now_ms):
+            self._show_alarm(alarm_id)
+        if self.rounds.advance(self.now_ms) and self.feeds["rounds"].newest_ms is not None:
+            self._note_rounds(self.places.cell_codes)
         for table in self.hours.values():
             table.forget_before(self.now_ms - KEEP_MS)
 
@@ -307,6 +369,9 @@ class LiveState:
             "workers": self.workers,
             "devices": self.devices,
             "alerts": self.alerts,
+            "alarms": self.alarms,
+            "rounds": dict(self.rounds.checks),
+            "wall_orders": self.wall_orders,
             "assets": self.assets,
             "feeds": {key: replace(feed, received=0) for key, feed in self.feeds.items()},
         }
@@ -365,11 +430,40 @@ class LiveState:
         self.feeds["alerts"].received += 1
         self.alert_book.put(record)
 
+    def _fold_check(self, record: TaskChecked) -> None:
+        self.feeds["rounds"].received += 1
+        self.put_check(
+            Check(
+                record.plan,
+                record.task_cell,
+                record.worker,
+                record.at,
+                record.person,
+                origin=record.origin,
+                received_at=record.received_at,
+            )
+        )
+
+    def _show_alarm(self, alarm_id: str) -> None:
+        """Show an alarm as the book has it, or let it go."""
+        identity, entry = feature_id("alarm:" + alarm_id), self.alarm_book.entries.get(alarm_id)
+        if entry is None:
+            self.alarms.pop(identity, None)
+        else:
+            self.alarms[identity] = entry
+        self._changes.add("alarms", identity)
+
+    def _note_rounds(self, codes: Iterable[str]) -> None:
+        """Note that the rounds of some cells have changed."""
+        for cell in map(self.find_cell, codes):
+            if cell is not None:
+                self._changes.add("rounds", cell)
+                self._changes.cells.add(cell)
+
     def _fold_steps(self, case: Case, steps: frozenset[Step]) -> Case:
         state = fold(self.rulebook.flow_of(case.category), steps)
-        clock = self.rulebook.run_clock(case.category, case.severity, case.reported_ms, state)
-        times = (None, None, False) if clock is None else (clock.near_ms, clock.due_ms, clock.stopped)
-        return replace(case, steps=steps, state=state, near_ms=times[0], due_ms=times[1], stopped=times[2])
+        clocks = list_deadlines(self.rulebook, case.category, case.severity, case.reported_ms, state, steps)
+        return replace(case, steps=steps, state=state, clocks=clocks)
 
     def _replace_case(self, old: Case | None, new: Case | None) -> None:
         """Take the old case's counts back and count the new one."""
@@ -378,12 +472,14 @@ class LiveState:
         for case, by in ((old, -1), (new, 1)):
             if case:
                 self._count(case, by)
+                self._note_merged(case, by)
                 self._changes.add("cases", case.id)
                 if case.cell is not None:
                     self._changes.cells.add(case.cell)
         if new:
             self.cases[new.id] = new
             self._schedule(old, new)
+            self._light(new)
         elif old:
             del self.cases[old.id]
             self.hot.discard(old.id)
@@ -394,6 +490,18 @@ class LiveState:
                 self._columns.put(new)
             elif old:
                 self._columns.remove(old.id)
+
+    def _note_merged(self, case: Case, by: int) -> None:
+        """Note for which case another stands, or that it does so no longer."""
+        into = case.state.merged_into
+        if into is None:
+            return
+        if by > 0:
+            self.merged.setdefault(into, set()).add(case.case_id)
+        else:
+            self.merged[into].remove(case.case_id)
+            if not self.merged[into]:
+                del self.merged[into]
 
     def _index(self, index: DuplicateIndex, old: Case | None, new: Case | None) -> None:
         """Put a case where its duplicates are looked for, or take it away."""
@@ -409,8 +517,8 @@ class LiveState:
             self.hot.add(case.id)
             heapq.heappush(self._heat_ends, (cools_ms, case.id))
         if case.is_open:
-            for turns_ms in (case.near_ms, case.due_ms):
-                if turns_ms is not None and turns_ms >= self.now_ms:
+            for turns_ms in _list_turns(case):
+                if turns_ms >= self.now_ms:
                     heapq.heappush(self._turn_at, (turns_ms + 1, case.id))
         if not case.is_open:
             heapq.heappush(self._forget_at, (self._leaves_ms(case), case.id))
@@ -472,8 +580,17 @@ class LiveState:
         while self._turn_at and self._turn_at[0][0] <= self.now_ms:
             turned_ms, identity = heapq.heappop(self._turn_at)
             case = self.cases.get(identity)
-            if case and case.is_open and turned_ms - 1 in (case.near_ms, case.due_ms):
+            if case and case.is_open and turned_ms - 1 in _list_turns(case):
                 self._changes.add("cases", identity)
+                self._light(case)
+
+    def _light(self, case: Case) -> None:
+        """Count an open case by the light of its clock as of now, and no longer by the one before."""
+        if case.id in self._lights:
+            self.open_by_light[self._lights.pop(case.id)] -= 1
+        if case.is_open:
+            light = self._lights[case.id] = case.clock_colour(self.now_ms)
+            self.open_by_light[light] += 1
 
     def _forget(self) -> None:
         while self._forget_at and self._forget_at[0][0] <= self.now_ms:
@@ -501,3 +618,12 @@ class LiveState:
             worker = self.workers.get(feature)
             return worker.at_ms if worker else None
         return self.readings[feed][feature].observed_ms
+
+
+def _rank_order(order: WallOrdered) -> tuple[datetime, str, str]:
+    return order.at, order.source, order.id
+
+
+def _list_turns(case: Case) -> set[int]:
+    """Return the moments (epoch ms) after which the light of one of its clocks changes."""
+    return {ms for clock in case.clocks for ms in (clock.near_ms, clock.due_ms) if ms is not None}

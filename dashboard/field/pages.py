@@ -19,8 +19,9 @@ Page = Literal["report", "status"]
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _ASSETS: Final = Path(__file__).parents[2] / "assets"
-_STYLES: Final = ("tokens.css", "base.css", "field.css")
-_NOT_KEPT: Final = ("worker.js", "status.js")  # a status is asked for, so its page is no use without a network
+_STYLES: Final = ("tokens.css", "base.css", "field.css", "login.css", "rounds.css")
+# A status is asked for, so its page is no use without a network; `/tasks` keeps its own.
+_NOT_KEPT: Final = ("worker.js", "status.js", "tasks.js", "login.css", "rounds.css")
 _TYPES: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
@@ -57,6 +58,12 @@ class Files:
         return [
             f"/report/files/{name}" if is_lasting(name) else f"/report/files/{name}?v={self.version}" for name in names
         ]
+
+
+@cache
+def read_files() -> Files:
+    """Return the files as the build left them at start, read once a process."""
+    return Files()
 
 
 def is_lasting(name: str) -> bool:

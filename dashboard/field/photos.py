@@ -8,11 +8,13 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -20,7 +22,12 @@ LARGEST_BYTES: Final = 6 * 1024 * 1024
 MOST_PIXELS: Final = {"JPEG": 50_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
 """By what it is: a JPEG can be decoded small, the others need memory for all of it."""
 LONGEST_SIDE: Final = 1600
+MOST_SCANS: Final = 200
+"""How often a JPEG may tell its picture, each time a walk over all of it: cameras need ten, a small file could ask for
+tens of thousands. Any other 6 MB have the mark of a scan some hundred times."""
 MOST_WAITING_BYTES: Final = 512 * 1024 * 1024
+LEAST_FREE_BYTES: Final = 1024 * 1024 * 1024
+"""What photos leave of the disk to everything else."""
 WAITING_S: Final = 2 * 86_400
 MEDIA_TYPE: Final = "image/jpeg"
 
@@ -32,7 +39,15 @@ class PhotoRefused(ValueError):  # noqa: N818 - it says what happened
 
 
 class NoRoomForPhotos(RuntimeError):  # noqa: N818 - it says what is the case
-    """Too many photos wait for their reports; later there will be room."""
+    """The disk is nearly full; what is left of it is for cases."""
+
+
+class File(NamedTuple):
+    """A photo on the disk: when it came, in seconds since the epoch."""
+
+    path: Path
+    size: int
+    came_s: float
 
 
 class PhotoStore:
@@ -50,10 +65,22 @@ class PhotoStore:
         id = hashlib.sha256(picture).hexdigest()[:32]
         if self.has(id):
             return id
-        if sum(file.stat().st_size for file in _list_files(self._waiting)) > MOST_WAITING_BYTES:
-            raise NoRoomForPhotos("too many photos wait for their reports")
+        self._make_room(len(picture))
         _write_whole(_locate(self._waiting, id), picture)
         return id
+
+    def _make_room(self, size: int) -> None:
+        """Let the longest waiting photos go: else who sends some without reports keeps out those of everybody."""
+        self._waiting.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._waiting).free < LEAST_FREE_BYTES:
+            raise NoRoomForPhotos("the disk is nearly full")
+        waiting = sorted(_list_files(self._waiting), key=lambda file: file.came_s)
+        too_many = sum(file.size for file in waiting) + size - MOST_WAITING_BYTES
+        for file in waiting:
+            if too_many <= 0:
+                break
+            file.path.unlink(missing_ok=True)
+            too_many -= file.size
 
     def has(self, id: str) -> bool:
         """Return whether there is such a photo; anything that is no id is none."""
@@ -87,8 +114,8 @@ class PhotoStore:
         for folder, longest_s in ((self._waiting, WAITING_S), (self._kept, kept_days * 86_400)):
             if longest_s:
                 for file in _list_files(folder):
-                    if file.stat().st_mtime < now_s - longest_s:
-                        file.unlink(missing_ok=True)
+                    if file.came_s < now_s - longest_s:
+                        file.path.unlink(missing_ok=True)
                         removed += 1
         return removed
 
@@ -100,6 +127,8 @@ def clean_photo(body: bytes) -> bytes:
     """
     if len(body) > LARGEST_BYTES:
         raise PhotoRefused(f"{len(body)} bytes are more than the {LARGEST_BYTES} a photo may have")
+    if body.count(b"\xff\xda") > MOST_SCANS:
+        raise PhotoRefused("the photo is told too often")
     try:
         with warnings.catch_warnings():
             # A small file that would unfold into a huge picture.
@@ -134,8 +163,11 @@ def _locate(folder: Path, id: str) -> Path:
     return folder / id[:2] / f"{id}.jpg"
 
 
-def _list_files(folder: Path) -> Iterator[Path]:
-    return folder.glob("??/*.jpg*")  # drafts of a process that died, too
+def _list_files(folder: Path) -> Iterator[File]:
+    for path in folder.glob("??/*.jpg*"):  # drafts of a process that died, too
+        with suppress(FileNotFoundError):  # its report has come meanwhile
+            status = path.stat()
+            yield File(path, status.st_size, status.st_mtime)
 
 
 def _write_whole(path: Path, body: bytes) -> None:

@@ -1,7 +1,7 @@
 """A report from the field, as its page sends it, checked and put into the words of the contract."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -97,8 +97,10 @@ class Places:
     def find(self, lon: float, lat: float) -> Place | None:
         """Return where a point is (degrees, WGS 84), None outside the county."""
         cell = self._lookup.find_cell(lon, lat)
-        if cell is None:
-            return None
+        return None if cell is None else self.name(cell)
+
+    def name(self, cell: str) -> Place:
+        """Return what the place of a cell is called; raises `KeyError` for a code that no cell has."""
         village = self._parents[cell]
         town = self._parents.get(village, "")
         unknown = Name("", "")
@@ -130,8 +132,14 @@ def read_report(body: bytes) -> Report:
         raise ReportRefused(field or "report", "refused_unreadable") from None
     except (ValueError, RecursionError):
         raise ReportRefused("report", "refused_unreadable") from None
-    if "\0" in f"{report.description}{report.joins}{report.contact}":
-        raise ReportRefused("description", "refused_unreadable")
+    contact = report.contact or Contact()
+    said = {"description": report.description, "joins": report.joins, "contact": contact.name + contact.phone}
+    wrong = [field for field, words in said.items() if "\0" in words]
+    # At the ends of the calendar there is no other time zone to go to.
+    times = {"made_at": report.made_at, "sent_at": report.sent_at}
+    wrong += [field for field, moment in times.items() if moment.year in (MINYEAR, MAXYEAR)]
+    if wrong:
+        raise ReportRefused(wrong[0], "refused_unreadable")
     return report
 
 
@@ -140,12 +148,12 @@ def is_worker(viewer: Viewer | None) -> bool:
     return viewer is not None and viewer.role in CHANNELS
 
 
-def choose_reported_at(report: Report, now: datetime) -> datetime:
-    """Return when a report was made, by our clock: as long ago as it waited by the phone's.
+def tell_made_at(made_at: datetime, sent_at: datetime, now: datetime) -> datetime:
+    """Return when something was made, by our clock: as long ago as it waited by the phone's.
 
     A wrong clock is wrong twice by the same, so it does not matter.
     """
-    waited = _as_utc(report.sent_at) - _as_utc(report.made_at)
+    waited = _as_utc(sent_at) - _as_utc(made_at)
     return now - min(max(waited, timedelta()), LONGEST_QUEUED)
 
 
@@ -160,10 +168,10 @@ def make_event(
     data: dict[str, object] = {
         "case_id": joined or number,
         "category": category.code,
-        "title": _make_title(category.zh, " ".join(description.split())),
+        "title": make_title(category.zh, description),
         "lon": report.lon,
         "lat": report.lat,
-        "reported_at": choose_reported_at(report, now).isoformat(),
+        "reported_at": tell_made_at(report.made_at, report.sent_at, now).isoformat(),
         "channel": "app" if worker is None else CHANNELS[worker.role],
         "media": [f"/media/{number}/{photo}" for photo in dict.fromkeys(report.photos)],
     }
@@ -196,7 +204,9 @@ def _as_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _make_title(name: str, words: str) -> str:
+def make_title(name: str, description: str) -> str:
+    """Return the title of a report that has none: its class's name, and how the words begin."""
+    words = " ".join(description.split())
     if not words:
         return name
     return f"{name}：{words if len(words) <= TITLE_CHARACTERS else f'{words[:TITLE_CHARACTERS]}…'}"

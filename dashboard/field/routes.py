@@ -18,14 +18,11 @@ from dashboard.api import Prepared
 from dashboard.field.asking import (
     AWAY_RETRY_S,
     LARGEST_JSON_BYTES,
-    NO_STORE,
     PICTURE,
-    answer,
     answer_gzipped,
     describe_body,
     hold_back,
-    name_address,
-    read_body,
+    name_asker,
     read_struct,
     refuse,
 )
@@ -34,27 +31,26 @@ from dashboard.field.intake import Intake, NotSignedIn
 from dashboard.field.map import prepare_map
 from dashboard.field.number import NumberError, read_number
 from dashboard.field.pace import Pace
-from dashboard.field.pages import Files, is_lasting, lay_report, lay_status
+from dashboard.field.pages import is_lasting, lay_report, lay_status, read_files
 from dashboard.field.photos import LARGEST_BYTES, MEDIA_TYPE, NoRoomForPhotos, PhotoRefused, PhotoStore
 from dashboard.field.report import Places, Report, ReportRefused, list_public, read_report
 from dashboard.field.status import RecordedReport, Teller, find_report
+from dashboard.people.sheets import NO_STORE
 from dashboard.people.viewer import Viewer, find_viewer
 from dashboard.publishing import PublishAway, Publisher
+from dashboard.replies import JsonResponse, receive_body
 from dashboard.scope import sees_file
 from dashboard.text import choose_language
 from geo.county import County
+from ingest.guard.room import BodyRoom, NoRoom
 from ingest.history import read_case
 from ingest.settings import Settings
 
 HOUR_S: Final = 3600.0
 PHOTOS_AT_ONCE: Final = 2  # each takes a processor, and memory for all its pixels
+PHOTOS_IN_MEMORY_BYTES: Final = 128 * 1024 * 1024  # of those that arrive or wait for their turn
 FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 REVALIDATED: Final = {"Cache-Control": "no-cache"}
-PAGE_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 Lang = Literal["zh", "en"]
 log = logging.getLogger(__name__)
@@ -83,7 +79,7 @@ class Field:
         self.default_language = settings.ui_lang
         self.log_in = settings.auth == "on"
         self.kept_days = settings.media_kept_days
-        self.files = Files()
+        self.files = read_files()
         self.map = Prepared(partial(prepare_map, county))
         self.photos = PhotoStore(settings.data_dir / "media")
         self.codes = Codes(settings.data_dir)
@@ -95,6 +91,7 @@ class Field:
             county, self.places, self.photos, publisher, engine, self.codes, self.public, self.rulebook
         )
         self.darkroom = asyncio.Semaphore(PHOTOS_AT_ONCE)
+        self.room = BodyRoom(PHOTOS_IN_MEMORY_BYTES)
         # An address is often a village's: what one telephone company gives all its customers there.
         self.reports = Pace(hourly=120, burst=30, all_by_minute=240)
         self.uploads = Pace(hourly=360, burst=90, all_by_minute=720)
@@ -164,10 +161,8 @@ def _add_pages(router: APIRouter, field: Field) -> None:
         file = field.files.find("worker.js")
         if file is None:
             raise HTTPException(404, "the bundle is missing: run `make setup`")
-        # Scripts below /report/ may otherwise not serve /report itself.
-        return Response(
-            file.plain, media_type=file.media_type, headers={**REVALIDATED, "Service-Worker-Allowed": "/report"}
-        )
+        # Scripts below /report/ may otherwise not serve /report itself, nor /tasks.
+        return Response(file.plain, media_type=file.media_type, headers={**REVALIDATED, "Service-Worker-Allowed": "/"})
 
     @router.get("/api/public/map/{revision}", response_class=Response, summary="The county's outlines, for a phone")
     async def read_map(revision: str, request: Request) -> Response:
@@ -192,7 +187,7 @@ def _add_intake(router: APIRouter, field: Field) -> None:
         if place is None:
             return refuse(422, "place", "refused_outside")
         names = {"town": place.town, "village": place.village, "cell": place.cell}
-        return answer({key: {"zh": name.zh, "en": name.en} for key, name in names.items()})
+        return JsonResponse({key: {"zh": name.zh, "en": name.en} for key, name in names.items()})
 
     @router.post(
         "/api/public/photos",
@@ -202,13 +197,14 @@ def _add_intake(router: APIRouter, field: Field) -> None:
     )
     async def take_photo(request: Request) -> Response:
         hold_back(field.uploads, request)
-        body = await read_body(request, LARGEST_BYTES, "photos")
         try:
-            async with field.darkroom:
-                return answer({"id": await asyncio.to_thread(field.photos.take, body)}, 201)
+            with field.room.share() as share:
+                body = await receive_body(request, LARGEST_BYTES, "photos", share.grow)
+                async with field.darkroom:
+                    return JsonResponse({"id": await asyncio.to_thread(field.photos.take, body)}, 201)
         except PhotoRefused:
             return refuse(422, "photos", "refused_photo")
-        except (NoRoomForPhotos, OSError) as error:
+        except (NoRoom, NoRoomForPhotos, OSError) as error:
             log.warning("a photo was not taken: %s", error)
             return refuse(503, "photos", "away")
 
@@ -220,7 +216,7 @@ def _add_intake(router: APIRouter, field: Field) -> None:
     )
     async def take_report(request: Request) -> Response:
         hold_back(field.reports, request)
-        body = await read_body(request, LARGEST_JSON_BYTES, "report")
+        body = await receive_body(request, LARGEST_JSON_BYTES, "report")
         try:
             receipt = await field.intake.take(read_report(body), find_viewer())
         except ReportRefused as refusal:
@@ -230,7 +226,7 @@ def _add_intake(router: APIRouter, field: Field) -> None:
         except (PublishAway, OSError) as error:
             log.warning("a report was not taken: %s", error)
             return refuse(503, "report", "away")
-        return answer({"number": receipt.number, "code": receipt.code}, 202)
+        return JsonResponse({"number": receipt.number, "code": receipt.code}, 202)
 
 
 def _add_status(router: APIRouter, field: Field) -> None:
@@ -249,26 +245,24 @@ def _add_status(router: APIRouter, field: Field) -> None:
         if number is None:
             return refuse(404, "number", "refused_unknown")
         if find_viewer() is None:
-            field.wrong_answers.give_back(name_address(request))
+            field.wrong_answers.give_back(name_asker(request))
         try:
             told = await asyncio.to_thread(_tell, field, number, question.lang)
         except SQLAlchemyError:
             return refuse(503, "number", "away")
         # The code is right, so the report was accepted: it is on its way to the database.
-        return answer(told) if told else answer({"arriving": True})
+        return JsonResponse(told or {"arriving": True})
 
 
 def _add_media(router: APIRouter, field: Field) -> None:
     @router.get("/media/{number}/{photo}", response_class=Response, summary="A photo of a report, for who may see it")
     async def read_media(number: str, photo: str, x_report_code: Annotated[str, Header()] = "") -> Response:
-        # Whoever may not see it is told what is told of one that there is not.
-        missing = HTTPException(404, "no such photo, or not yours to see")
         try:
             picture = await asyncio.to_thread(_find_photo, field, number, photo, x_report_code, find_viewer())
         except SQLAlchemyError:
             raise HTTPException(503, "the database is away", {"Retry-After": str(AWAY_RETRY_S)}) from None
-        if picture is None:
-            raise missing
+        if picture is None:  # whoever may not see it is told what is told of one that there is not
+            raise HTTPException(404, "no such photo, or not yours to see")
         headers = {
             "Cache-Control": "private, max-age=3600",
             "X-Content-Type-Options": "nosniff",

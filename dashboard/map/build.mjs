@@ -1,12 +1,13 @@
 // Bundles the live map and the screens into assets/build (git-ignored, served by Dash under /assets/build/).
 //
 //   county-brain.js + .css      the entry: an ES module, see the top of main.ts for how a page loads it
+//   wall-start.js               a wall's first page, and the one that says why it shows nothing
 //   chunk-*.js                  what only one screen needs
 //   maplibre-gl-worker.js       MapLibre's worker; it must be a file of our own origin, a blob: would need a looser CSP
 //   version.txt                 a hash of the entry; assets/loader.js asks for it before anything else
 //   fonts/                      Noto Sans SC; a browser fetches only the unicode ranges that a page shows
 //   field/                      the pages for phones, which load nothing of the above (dashboard/field/pages.py serves them):
-//                               report.js, status.js, their chunks, small-map.css, MapLibre's worker, and worker.js, the service worker
+//                               report.js, status.js, tasks.js, their chunks, small-map.css, MapLibre's worker, and worker.js, the service worker
 import { createHash } from "node:crypto";
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -21,7 +22,7 @@ const outdir = path.join(root, "assets/build");
 const staging = path.join(root, "assets/build.new");
 
 const options = {
-  entryPoints: { "county-brain": path.join(here, "main.ts") },
+  entryPoints: { "county-brain": path.join(here, "main.ts"), "wall-start": path.join(here, "wall_start.ts") },
   outdir: staging,
   bundle: true,
   splitting: true,
@@ -41,6 +42,7 @@ const fieldOptions = {
   entryPoints: {
     report: path.join(here, "field/report.ts"),
     status: path.join(here, "field/status.ts"),
+    tasks: path.join(here, "field/tasks.ts"),
     "small-map": createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl.css"),
   },
   outdir: path.join(staging, "field"),

@@ -8,6 +8,8 @@ export interface CardsOptions {
   lang: Lang;
   /** Words of the card's frame, by the message catalogue; those of the facts come from the server. */
   words?: { close: string; unavailable: string };
+  /** The one layer whose features have cards; all of them without it. */
+  only?: string;
 }
 
 export interface Cards {
@@ -39,7 +41,10 @@ export function createCards(map: CountyMap, options: CardsOptions): Cards {
     card = new OpenCard(map, pick, options.lang, words, close);
     map.select(pick.layer, pick.id);
   };
-  const stopPicks = map.subscribePicks((pick) => (pick ? open(pick) : close()));
+  const stopPicks = map.subscribePicks((pick) => {
+    if (pick && (options.only ?? pick.layer) === pick.layer) open(pick);
+    else if (card || !options.only) close();
+  });
   const stopFeed = map.feed.subscribe((frame) => card?.hear(frame));
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Escape" && card) close();

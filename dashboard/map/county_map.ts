@@ -1,7 +1,7 @@
 // The county's map: geometry once, then only id → value. Data never touches the camera and never re-adds a layer.
 
 import * as maplibre from "maplibre-gl";
-import { centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
+import { boxOf, centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
@@ -22,7 +22,7 @@ import {
   shapeOf,
   sourceOf,
 } from "./style.ts";
-import { type CountyInfo, type Frame, type Lang, type LayerSpec, say } from "./wire.ts";
+import { type CountyInfo, type Frame, type Lang, type LayerSpec, say, type Words } from "./wire.ts";
 
 /** What a person has clicked: a feature of a layer, and where on the ground. */
 export interface Pick {
@@ -42,6 +42,8 @@ export interface Legend {
   title: string;
   unit: string;
   kind: "steps" | "heat" | "severities";
+  /** What a cell without a value means; empty: no data. */
+  blank: string;
   classes: { lowest: number; colour: string; label: string }[];
   marks: { name: string; image: string }[];
 }
@@ -75,14 +77,20 @@ export interface CountyMap {
   select(layer: string, id: number | null): void;
   /** Moves the camera, because a person asked for it. */
   focus(lon: number, lat: number, zoom?: number): void;
-  /** Shows the whole county again, and keeps it fitted when the window changes. */
+  /** Shows the whole county again, or the part that `frame` chose, and keeps it fitted when the window changes. */
   home(): void;
+  /** Goes to a part of the county (west, south, east, north), or back to all of it, and stays fitted to it. */
+  frame(box: CountyInfo["bbox"] | null): void;
   /** Changes the pixels left free around the county, because a person opened or closed something beside it. */
   setPadding(padding: number | maplibre.PaddingOptions): void;
   /** Calls back on every click, besides `onPick`; returns how to stop. */
   subscribePicks(listener: PickListener): () => void;
   /** Where a feature is, if the map knows. */
   locate(layer: string, id: number): LonLat | null;
+  /** What an asset is called. */
+  nameAsset(id: number): Words | null;
+  /** The box of a town, village or cell by its code; null for one that the viewer's map does not have. */
+  boxOf(code: string): CountyInfo["bbox"] | null;
   legendFor(layer: string): Legend | null;
   destroy(): void;
 }
@@ -127,6 +135,8 @@ class DrawnCounty implements CountyMap {
   private overdue = new Set<number>();
   private pulses: Pulses;
   private assetPlaces = new Map<number, LonLat>();
+  private assetNames = new Map<number, Words>();
+  private box: CountyInfo["bbox"];
   private painted = new Map<string, Map<number, number | null>>();
   private marked = new Map<number, string>();
   private sourceIds = new Map<string, Set<number>>();
@@ -139,6 +149,7 @@ class DrawnCounty implements CountyMap {
     this.feed = options.feed;
     this.county = options.county;
     this.padding = options.padding ?? 24;
+    this.box = seenBox(options.county);
     // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
     this.container = document.createElement("div");
     this.container.className = "county-map";
@@ -151,11 +162,12 @@ class DrawnCounty implements CountyMap {
     for (const asset of geometry.assets.features) {
       const place = centreOf(asset);
       if (place) this.assetPlaces.set(Number(asset.id), place);
+      this.assetNames.set(Number(asset.id), nameOf(asset));
     }
     this.maplibre = new maplibre.Map({
       container: this.container,
       style: { version: 8, sources: {}, layers: [] },
-      bounds: seenBox(options.county),
+      bounds: this.box,
       fitBoundsOptions: { padding: this.padding },
       attributionControl: false,
       dragRotate: false,
@@ -181,9 +193,8 @@ class DrawnCounty implements CountyMap {
   setVisible(layer: string, visible: boolean): void {
     const spec = this.specs.get(layer);
     if (!spec) return;
-    for (const name of mapLayersOf(spec))
-      this.maplibre.setLayoutProperty(name, "visibility", visible ? "visible" : "none");
     spec.shown = visible;
+    if (this.ready) this.applyVisibility(spec); // else once there is a style again
   }
 
   isVisible(layer: string): boolean {
@@ -191,6 +202,7 @@ class DrawnCounty implements CountyMap {
   }
 
   select(layer: string, id: number | null): void {
+    if (!this.ready) return;
     const feature = id === null ? null : this.find(layer, id);
     const features = feature ? [{ ...feature, properties: {} }] : [];
     void this.source("selection").setData({ type: "FeatureCollection", features });
@@ -203,7 +215,14 @@ class DrawnCounty implements CountyMap {
 
   home(): void {
     this.movedByHand = false;
-    this.maplibre.fitBounds(seenBox(this.county), { padding: this.padding, duration: 300 });
+    this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 300 });
+  }
+
+  frame(box: CountyInfo["bbox"] | null): void {
+    const wanted = box ?? seenBox(this.county);
+    if (!this.movedByHand && !differs(wanted, this.box)) return;
+    this.box = wanted;
+    this.home();
   }
 
   setPadding(padding: number | maplibre.PaddingOptions): void {
@@ -222,6 +241,17 @@ class DrawnCounty implements CountyMap {
     return feature ? centreOf(feature) : null;
   }
 
+  nameAsset(id: number): Words | null {
+    return this.assetNames.get(id) ?? null;
+  }
+
+  boxOf(code: string): CountyInfo["bbox"] | null {
+    const { towns, villages, cells } = this.geometry;
+    const areas = [...towns.features, ...villages.features, ...cells.features];
+    const area = areas.find(({ properties }) => properties?.["code"] === code);
+    return area ? boxOf(area) : null;
+  }
+
   legendFor(layer: string): Legend | null {
     const spec = this.specs.get(layer);
     if (!spec) return null;
@@ -232,6 +262,7 @@ class DrawnCounty implements CountyMap {
       title: say(spec.title, this.options.lang),
       unit: say(spec.unit, this.options.lang),
       kind: drawing === "heat" || drawing === "severities" ? drawing : "steps",
+      blank: say(spec.blank, this.options.lang),
       classes: classes.map((one) => ({ lowest: one.lowest, colour: one.colour, label: one[this.options.lang] })),
       marks: markNames(spec).map((name) => ({ name, image: showMark(name, this.tokens) })),
     };
@@ -260,6 +291,11 @@ class DrawnCounty implements CountyMap {
       map.getCanvas().style.cursor = this.pickAt(event.point, event.lngLat) ? "pointer" : "";
     });
     map.setStyle(makeStyle(this.look), { diff: false });
+  }
+
+  private applyVisibility(spec: LayerSpec): void {
+    const visibility = spec.shown === false ? "none" : "visible";
+    for (const name of mapLayersOf(spec)) this.maplibre.setLayoutProperty(name, "visibility", visibility);
   }
 
   private addImages(): void {
@@ -291,7 +327,7 @@ class DrawnCounty implements CountyMap {
 
   /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
   private refit(): void {
-    if (!this.movedByHand) this.maplibre.fitBounds(seenBox(this.county), { padding: this.padding, duration: 0 });
+    if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
     const old = makeLayers(this.look);
     this.look = this.makeLook();
     if (this.ready) makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
@@ -328,6 +364,7 @@ class DrawnCounty implements CountyMap {
   private reapply(): void {
     this.ready = true;
     this.addImages();
+    this.specs.forEach((spec) => this.applyVisibility(spec));
     this.painted.clear();
     for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
     const spec = [...this.specs.values()].find((one) => chooseDrawing(one) === "heat");
@@ -476,6 +513,7 @@ class DrawnCounty implements CountyMap {
     for (const [id, { kind, name, name_en, lon, lat }] of this.feed.state.assets) {
       if (this.assetPlaces.has(id)) continue;
       this.assetPlaces.set(id, [lon, lat]);
+      this.assetNames.set(id, { zh: name, en: name_en ?? name });
       const added = point(id, [lon, lat], { kind, name, name_en });
       this.geometry.assets.features.push(added);
       diff.add.push(added);
@@ -533,6 +571,11 @@ class DrawnCounty implements CountyMap {
 function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
   const wanted = new Set(layers.map((layer) => (typeof layer === "string" ? layer : layer.key)));
   return county.layers.filter(({ key }) => wanted.has(key));
+}
+
+function nameOf({ properties }: GeoJSON.Feature): Words {
+  const zh = String(properties?.["name"] ?? "");
+  return { zh, en: String(properties?.["name_en"] || zh) };
 }
 
 /** The box that the viewer's area lies in: the county's, unless theirs is a part of it. */

@@ -13,7 +13,8 @@ export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 
-async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureCollection> {
+/** Fetches one part; a browser has it already where the map has asked for it. */
+export async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureCollection> {
   const response = await fetch(`/api/geometry/${revision}/${part}`);
   if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
   return (await response.json()) as GeoJSON.FeatureCollection;
@@ -48,6 +49,15 @@ export function centreOf(feature: GeoJSON.Feature): LonLat | null {
   if (feature.geometry.type === "Point") return feature.geometry.coordinates as LonLat;
   const ring = largestRing(feature.geometry);
   return ring.length > 2 ? pointInside(ring) : null;
+}
+
+/** Returns the west, south, east and north of an area. */
+export function boxOf({ geometry }: GeoJSON.Feature): [number, number, number, number] {
+  const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.type === "MultiPolygon" ? geometry.coordinates : [];
+  const [lons, lats] = [0, 1].map((axis) => polygons.flat(2).map((place) => place[axis]!)) as [number[], number[]];
+  const least = (all: number[]) => all.reduce((a, b) => Math.min(a, b));
+  const most = (all: number[]) => all.reduce((a, b) => Math.max(a, b));
+  return [least(lons), least(lats), most(lons), most(lats)];
 }
 
 function largestRing(geometry: GeoJSON.Geometry): LonLat[] {

@@ -1,6 +1,6 @@
 // The live client: one event stream a page, folded into one state that map, panels and charts share.
 
-import type { Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, LayerColumns, Origin } from "./wire.ts";
+import type { Alarm, Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, LayerColumns, Origin, WallOrder } from "./wire.ts";
 
 /** One feature of a layer as last heard. `value` is null where there is no data. */
 export interface Feature {
@@ -20,9 +20,11 @@ export interface LiveState {
   figures: Record<string, Figure>;
   cases: Map<number, Case>;
   alerts: Map<number, Alert>;
+  alarms: Map<number, Alarm>;
   charts: Record<string, Chart>;
   feeds: Map<string, FeedHealth>;
   assets: Map<number, Asset>;
+  walls: Record<string, WallOrder | null>;
 }
 
 /** How the stream is; times are epoch seconds of this browser's clock. */
@@ -198,9 +200,11 @@ function emptyState(): LiveState {
     figures: {},
     cases: new Map(),
     alerts: new Map(),
+    alarms: new Map(),
     charts: {},
     feeds: new Map(),
     assets: new Map(),
+    walls: {},
   };
 }
 
@@ -234,11 +238,16 @@ function foldFrame(state: LiveState, frame: Frame): void {
   }
   Object.assign(state.figures, frame.figures);
   Object.assign(state.charts, frame.charts);
+  Object.assign(state.walls, frame.walls);
   for (const health of frame.feeds ?? []) state.feeds.set(health.key, health);
   for (const asset of frame.assets ?? []) state.assets.set(asset.id, asset);
   for (const alert of frame.alerts ?? []) {
     if ("over" in alert) state.alerts.delete(alert.id);
     else state.alerts.set(alert.id, alert);
+  }
+  for (const alarm of frame.alarms ?? []) {
+    if ("over" in alarm) state.alarms.delete(alarm.id);
+    else state.alarms.set(alarm.id, alarm);
   }
   if (frame.cases) foldCases(state, frame.cases);
 }

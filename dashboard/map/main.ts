@@ -25,8 +25,10 @@ const screens: Record<string, () => Promise<Screen>> = {
   wall: () => import("./screens/wall.ts"),
   duty: () => import("./screens/duty.ts"),
   feeds: () => import("./screens/feeds.ts"),
+  alarms: () => import("./screens/alarms_page.ts"),
   briefing: () => import("./screens/briefing.ts"),
   handover: () => import("./screens/handover.ts"),
+  walls: () => import("./screens/walls.ts"),
   map: () => import("./bare.ts"),
 };
 

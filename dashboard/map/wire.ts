@@ -67,7 +67,32 @@ export interface Alert {
   outline: GeoJSON.Position[][][];
 }
 
-/** A warning that counts no more. */
+/** An alarm that stands, or ended before anybody acknowledged it. Times are epoch seconds. */
+export interface Alarm {
+  id: number;
+  severity: number;
+  state: "unacked" | "acked" | "returned";
+  /** Null where no rule of ours raised it. */
+  rule: string | null;
+  name: string;
+  name_en: string;
+  /** What it is about, and where that is; empty where nobody said. */
+  thing: string;
+  thing_en: string;
+  place: string;
+  place_en: string;
+  raised_at: number | null;
+  seen_at: number | null;
+  /** How often it was raised since it began. */
+  count: number;
+  acked: boolean;
+  shelved_until: number | null;
+  lon: number | null;
+  lat: number | null;
+  simulated: boolean;
+}
+
+/** A warning, or an alarm, that counts no more. */
 export interface OverAlert {
   id: number;
   over: true;
@@ -100,6 +125,24 @@ export interface Asset {
   lat: number;
 }
 
+/** What was sent to a wall; times are epoch seconds. */
+export interface WallOrder {
+  order: "scene" | "place" | "case";
+  /** Of who sent it: no name is ever on a wall. */
+  role: string;
+  at: number;
+  until: number | null;
+  scene?: string;
+  /** An area's code; without it the place is the point. */
+  place?: string | null;
+  name?: { zh: string; en: string } | null;
+  lon?: number | null;
+  lat?: number | null;
+  zoom?: number | null;
+  /** Null where the case is not the wall's to see, or known no more. */
+  case?: Case | null;
+}
+
 /** A snapshot or a delta: in a delta whatever is absent is unchanged. Times are whole epoch seconds. */
 export interface Frame {
   seq?: number;
@@ -114,8 +157,11 @@ export interface Frame {
   figures?: Record<string, Figure>;
   cases?: Case[];
   alerts?: (Alert | OverAlert)[];
+  alarms?: (Alarm | OverAlert)[];
   charts?: Record<string, Chart>;
   feeds?: FeedHealth[];
+  /** By the wall's name; null: it is on its own again. */
+  walls?: Record<string, WallOrder | null>;
 }
 
 export interface LegendClass {
@@ -136,6 +182,8 @@ export interface LayerSpec {
   kinds?: string[];
   marks?: string[];
   shown?: boolean;
+  /** What a feature without a value means, where that is not "no data". */
+  blank?: Words | null;
 }
 
 /** What /api/county answers, as far as the map needs it. */

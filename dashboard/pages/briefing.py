@@ -151,7 +151,7 @@ def _lay_figure(figure: Figure, lang: str) -> Component:
                     html.Summary(text(lang, "briefing.definition")),
                     html.P(text(lang, f"briefing.rule_{figure.key}")),
                     html.P(_say_sum(now, lang), className="sum"),
-                    html.P(_say_ids(now, lang), className="ids"),
+                    html.P(say_ids(now, lang, MOST_IDS), className="ids"),
                 ]
             ),
         ],
@@ -175,8 +175,9 @@ def _say_sum(indicator: Indicator, lang: str) -> str:
     return f"{indicator.numerator:,} ÷ {indicator.denominator:,} = {say_value(indicator, lang)}"
 
 
-def _say_ids(indicator: Indicator, lang: str) -> str:
-    shown = indicator.counted[:MOST_IDS]
+def say_ids(indicator: Indicator, lang: str, most: int) -> str:
+    """Return the numbers of the cases counted, so many at most."""
+    shown = indicator.counted[:most]
     if not shown:
         return ""
     left = len(indicator.counted) - len(shown)

@@ -5,7 +5,10 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard import ids
+from dashboard.intake import CLERKS
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
+from dashboard.people.permissions import may
+from dashboard.people.viewer import find_viewer
 from dashboard.text import text
 from geo.county import County
 
@@ -24,6 +27,7 @@ GRID_THEME = """themeQuartz.withParams({
 
 def lay_out(county: County, lang: str) -> Component:
     """Return the desk's skeleton; the filters are the address's, which TypeScript reads and keeps."""
+    viewer = find_viewer()
     return lay_root(
         "duty",
         lang,
@@ -52,6 +56,7 @@ def lay_out(county: County, lang: str) -> Component:
         ],
         radius_m=SURROUNDINGS_M,
         feeds=list_feeds(county),
+        walls=text(lang, "walls.to_wall") if viewer and may(viewer, "walls") else "",
     )
 
 
@@ -64,14 +69,8 @@ def _lay_filters(lang: str) -> Component:
                     slot("views", "Nav", "views", **mark(aria_label=text(lang, "duty.views"))),
                     html.Div(
                         [
-                            slot(
-                                "report",
-                                "A",
-                                "report",
-                                children=text(lang, "duty.report"),
-                                href=f"/report?lang={lang}",
-                                target="_blank",
-                            ),
+                            _lay_report(lang),
+                            *_lay_export(lang),
                             slot("sound", "Button", "sound"),
                             slot("help-button", "Button", children="?", title=text(lang, "duty.keys")),
                         ],
@@ -84,6 +83,27 @@ def _lay_filters(lang: str) -> Component:
         ],
         className="filters",
     )
+
+
+def _lay_report(lang: str) -> Component:
+    """Return what `r` presses: it opens the desk's form for whom that is, for others the page for phones."""
+    words = text(lang, "duty.report")
+    if _is_clerk():
+        return slot("report", "Button", "report", children=words)
+    return slot("report", "A", "report", children=words, href=f"/report?lang={lang}", target="_blank")
+
+
+def _lay_export(lang: str) -> list[Component]:
+    """Return the link to the list as a file, for whom that is; TypeScript gives it the filters."""
+    viewer = find_viewer()
+    if viewer is None or not may(viewer, "export"):
+        return []
+    return [slot("export", "A", "report", children=text(lang, "export.save"), download="")]
+
+
+def _is_clerk() -> bool:
+    viewer = find_viewer()
+    return viewer is not None and viewer.role in CLERKS
 
 
 def _lay_queue(lang: str) -> Component:
@@ -138,10 +158,18 @@ def _lay_queue(lang: str) -> Component:
         [
             html.H2(text(lang, "duty.queue"), className="hidden-label"),
             sums,
-            html.Div(grid, className="grid-box"),
+            html.Div([grid, *_lay_intake(lang)], className="grid-box"),
             slot("bulk", "Div", "bulk", hidden=True, role="toolbar", **mark(aria_label=text(lang, "duty.bulk"))),
             slot("outcome", "Div", "outcome", hidden=True, role="status"),
         ],
         className="queue",
         **mark(aria_label=text(lang, "duty.queue")),
     )
+
+
+def _lay_intake(lang: str) -> list[Component]:
+    """Return the place of the form, over the rows of the queue: the counts above them stay in sight."""
+    if not _is_clerk():
+        return []
+    label = mark(aria_label=text(lang, "duty.report"))
+    return [slot("intake", "Section", "intake", hidden=True, role="dialog", **label)]

@@ -21,7 +21,7 @@ from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.places import name_villages
 from dashboard.shift_sheet import CARD_MARKS, MARKS
-from dashboard.shifts import Draft, Shifts, describe_hand_over
+from dashboard.shifts import FIRST_DAY, LAST_DAY, Draft, Shifts, describe_hand_over
 from dashboard.text import text
 from geo.county import County
 from ingest.rows.shifts import HandOver
@@ -64,9 +64,10 @@ def lay_out(shifts: Shifts, lang: str, query: Mapping[str, str]) -> Component:
 
 def _read_day(said: str | None) -> date | None:
     try:
-        return date.fromisoformat(said or "")
+        day = date.fromisoformat(said or "")
     except ValueError:
         return None
+    return day if FIRST_DAY <= day <= LAST_DAY else None
 
 
 def _read_turn(shifts: Shifts, query: Mapping[str, str]) -> Turn | None:

@@ -9,10 +9,11 @@ from sqlalchemy import Engine
 
 from cases.indicators import Indicator
 from cases.scores import Part, Score
-from dashboard.briefing import name_unit
 from dashboard.factbook import FactBook
-from dashboard.pages.briefing import name_town
+from dashboard.pages.briefing import name_town, say_ids, say_value
 from dashboard.panels.frame import lay_navigation, lay_root, mark, name_county, name_place
+from dashboard.people.permissions import may
+from dashboard.people.viewer import find_viewer
 from dashboard.performance import DAYS, MOST_IDS, Chain, Performance, read_performance
 from dashboard.text import text
 from geo.county import County
@@ -70,7 +71,7 @@ def _lay_head(county: County, lang: str, found: Performance, local: datetime, sp
                 [html.H1(name_place(county, lang)), html.Span(text(lang, "performance.heading"))], className="name"
             ),
             html.Div(badges, className="badges"),
-            html.Div([*spans], className="spans"),
+            html.Div([*spans, *_lay_export(lang, local, span)], className="spans"),
             html.Div(
                 [f"{text(lang, 'briefing.as_of')} ", html.Time(f"{local:%Y-%m-%d %H:%M}", dateTime=local.isoformat())],
                 className="moment",
@@ -79,6 +80,15 @@ def _lay_head(county: County, lang: str, found: Performance, local: datetime, sp
         ],
         className="head",
     )
+
+
+def _lay_export(lang: str, local: datetime, span: int) -> list[Component]:
+    """Return the link to the tables as a file, for whom that is."""
+    viewer = find_viewer()
+    if viewer is None or not may(viewer, "export"):
+        return []
+    address = f"/api/exports/performance.csv?lang={lang}&days={span}&as_of={local:%Y-%m-%dT%H:%M}"
+    return [html.A(text(lang, "export.save"), href=address, download="")]
 
 
 def _lay_body(found: Performance, county: County, lang: str) -> list[Component]:
@@ -110,7 +120,7 @@ def _lay_indicator(indicator: Indicator, lang: str) -> Component:
             html.P(say_sum(indicator), className="sum"),
         ],
         className="indicator",
-        title=_say_ids(indicator, lang),
+        title=say_ids(indicator, lang, MOST_IDS),
     )
 
 
@@ -129,10 +139,10 @@ def lay_scores(section: str, scores: Sequence[Score], name: Callable[[str], str]
         measured = [row for row in ranked if row[1].value is not None]
         best, worst = measured[: MOST_ROWS - MOST_WORST], measured[MOST_ROWS - MOST_WORST :][-MOST_WORST:]
     rows = [_lay_score(rank, score, name, lang) for rank, score in best]
-    if worst:
-        more = text(lang, "performance.left_out", n=f"{len(scores) - len(best) - len(worst):,}")
+    if left := len(scores) - len(best) - len(worst):
+        more = text(lang, "performance.left_out", n=f"{left:,}")
         rows.append(html.Tr(html.Td(more, colSpan=3 + len(heads)), className="gap"))
-        rows += [_lay_score(rank, score, name, lang) for rank, score in worst]
+    rows += [_lay_score(rank, score, name, lang) for rank, score in worst]
     first = [html.Th(text(lang, f"performance.column_{column}"), scope="col") for column in ("rank", "who", "score")]
     table = html.Table([html.Thead(html.Tr([*first, *heads])), html.Tbody(rows)])
     means = html.P(text(lang, f"performance.means_{section}"), className="means")
@@ -152,7 +162,7 @@ def _lay_score(rank: int, score: Score, name: Callable[[str], str], lang: str) -
 
 def _lay_part(part: Part, lang: str) -> Component:
     points = "–" if part.points is None else f"{part.points:.1f}"
-    return html.Td([points, html.Small(say_sum(part.indicator))], title=_say_ids(part.indicator, lang))
+    return html.Td([points, html.Small(say_sum(part.indicator))], title=say_ids(part.indicator, lang, MOST_IDS))
 
 
 def _lay_chains(found: Performance, name: Callable[[str], str], lang: str) -> Component:
@@ -190,23 +200,8 @@ def _lay_chain(chain: Chain, name: Callable[[str], str]) -> Component:
     )
 
 
-def say_value(indicator: Indicator, lang: str) -> str:
-    """Return a figure with its unit."""
-    if indicator.value is None:
-        return "–"
-    unit = text(lang, f"briefing.{name_unit(indicator)}")
-    return f"{indicator.value:.2f} %" if indicator.denominator is not None else f"{indicator.value:,.0f} {unit}"
-
-
 def say_sum(indicator: Indicator) -> str:
     """Return what a ratio was worked out from; a count's or median's number of cases."""
     if indicator.denominator is None:
         return f"n = {indicator.numerator:,}"
     return f"{indicator.numerator:,} ÷ {indicator.denominator:,}"
-
-
-def _say_ids(indicator: Indicator, lang: str) -> str:
-    shown = ", ".join(indicator.counted[:MOST_IDS])
-    left = len(indicator.counted) - MOST_IDS
-    more = f" {text(lang, 'briefing.counted_more', n=f'{left:,}')}" if left > 0 else ""
-    return f"{text(lang, 'briefing.counted_ids')}: {shown}{more}" if shown else ""

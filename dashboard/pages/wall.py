@@ -1,71 +1,137 @@
 """The wall: the whole county on one screen that never scrolls."""
 
 import json
+from typing import Any
 
+import msgspec
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
+from dashboard.people.demo import DemoViewer
+from dashboard.people.permissions import may
+from dashboard.people.viewer import ROLES, Viewer, find_viewer
+from dashboard.people.walls import name_wall
+from dashboard.scenes import EXTREMES, FIGURES, PANELS, Scene, Scenes
 from dashboard.text import text
 from geo.county import County
 
-# The six headline figures, and three more for a screen of twice the width.
-FIGURES = ("open_cases", "severe_open", "new_today", "closed_ratio_24h", "bins_to_empty", "traffic_index")
-MORE_FIGURES = ("closed_today", "aqi", "workers_on_duty")
 
-# A scene is a choice of layers; every layer can be switched on and off by hand in every scene. Warnings are in all.
-SCENES: dict[str, tuple[str, ...]] = {
-    "overview": ("grid", "case_heatmap", "smart_bins", "traffic", "alerts"),
-    "cases": ("case_heatmap", "open_cases", "case_clocks", "alerts"),
-    "waste": ("smart_bins", "alerts"),
-    "traffic": ("traffic", "alerts"),
-    "environment": ("air", "water", "alerts"),
-}
+def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None) -> Component:
+    """Return the wall's skeleton: every panel there is, those of the first scene in their places.
 
-
-def lay_out(county: County, lang: str, scene: str = "overview") -> Component:
-    """Return the wall's skeleton; an unknown scene is the overview."""
-    scene = scene if scene in SCENES else "overview"
+    asked: the one scene to show; None, or one that there is not: the scenes take turns.
+    """
+    asked = asked if asked in scenes.by_key else None
+    viewer = find_viewer()
+    # Without log-in a wall says itself what it is called; of those logged in only walls have a name.
+    wall = "" if isinstance(viewer, DemoViewer) else viewer and name_wall(viewer)
+    scene = scenes.by_key[asked or scenes.rotation[0]]
+    parked = [panel for panel in PANELS if panel not in (*scene.left, *scene.right, *scene.below)]
     return lay_root(
         "wall",
         lang,
         [
-            lay_header(
-                "wall", county, lang, heading=None if scene == "overview" else text(lang, f"wall.scene_{scene}")
-            ),
+            lay_header("wall", county, lang, heading=_lay_turn(lang)),
             lay_lost_banner(),
-            _lay_left(lang),
+            slot("calm", "Div", "calm", hidden=True, role="alert"),
+            _lay_region("left", scene.left, lang),
             _lay_map(lang),
-            _lay_right(lang),
-            html.Section([_lay_chart(key, lang) for key in WALL_CHARTS], className="charts"),
+            _lay_region("right", scene.right, lang),
+            _lay_region("below", scene.below, lang),
+            _lay_region("parked", parked, lang, hidden=True),
         ],
-        scene=scene,
+        scene=scene.key,
+        fixed=asked or "",
+        scenes=describe_scenes(scenes, county),
         feeds=list_feeds(county),
-        layers=json.dumps(SCENES[scene]),
+        roles=name_roles(lang),
+        **({} if wall is None else {"wall": wall}),
     )
 
 
-def _lay_left(lang: str) -> Component:
-    figures = [_lay_figure(key, lang, more=False) for key in FIGURES]
-    figures += [_lay_figure(key, lang, more=True) for key in MORE_FIGURES]
-    return html.Section(
+def name_roles(lang: str) -> str:
+    """Return what those are called who may send something to a wall, as JSON by role: no wall shows a name."""
+    roles = [role for role in ROLES if may(Viewer("", "", role), "walls")]
+    return json.dumps({role: text(lang, f"people.role_{role}") for role in roles}, ensure_ascii=False)
+
+
+def describe_scenes(scenes: Scenes, county: County) -> str:
+    """Return the scenes as JSON for TypeScript; `turn` is a scene's place in the rotation, `box` what its map shows."""
+    described = [
+        {
+            **msgspec.to_builtins(scene),
+            "en": scene.name.en,
+            "turn": scenes.rotation.index(scene.key) if scene.key in scenes.rotation else None,
+            "box": _find_box(scene, county),
+        }
+        for scene in scenes.by_key.values()
+    ]
+    return msgspec.json.encode(described).decode()
+
+
+def _find_box(scene: Scene, county: County) -> tuple[float, ...] | None:
+    return tuple(county.areas.geometry[scene.place].bounds) if scene.place else None
+
+
+def _lay_turn(lang: str) -> Component:
+    """Return the name of the scene, its turn, and the means to stop or move the rotation."""
+    return html.Div(
         [
-            html.Div(figures, className="figures", role="list", **mark(aria_label=text(lang, "wall.figures"))),
-            html.Div(
-                [
-                    html.H2([text(lang, "wall.towns"), html.Small(text(lang, "wall.towns_unit"))]),
-                    slot("towns", "Ol", "towns"),
-                ],
-                className="panel towns-panel",
-                **mark(data_feed="cases"),
+            *(
+                html.Button(sign, type="button", title=text(lang, f"wall.{deed}"), **mark(data_deed=deed))
+                for deed, sign in (("previous", "‹"), ("pause", "Ⅱ"), ("next", "›"))
             ),
+            slot("scene", "Span", "scene"),
+            slot("skipped", "Span", "skipped"),
+            slot("wall-name", "Span", "wall-name", title=text(lang, "wall.name"), hidden=True),
         ],
-        className="left",
+        className="turn",
     )
 
 
-def _lay_figure(key: str, lang: str, more: bool) -> Component:
+def _lay_region(name: str, panels: Any, lang: str, **attributes: Any) -> Component:
+    return html.Section(
+        [_lay_panel(panel, lang) for panel in panels], className=name, **mark(data_region=name), **attributes
+    )
+
+
+def _lay_panel(key: str, lang: str) -> Component:
+    if key in WALL_CHARTS:
+        return _lay_chart(key, lang)
+    match key:
+        case "figures":
+            figures = [_lay_figure(figure, lang) for figure in FIGURES]
+            label = mark(aria_label=text(lang, "wall.figures"), data_panel="figures")
+            return html.Div(figures, className="figures", role="list", **label)
+        case "alerts":
+            return _lay_alerts(lang)
+        case "stream":
+            return _lay_list(key, slot("stream", "Ol", "stream"), lang, feed="cases")
+        case "ages":
+            return _lay_list(key, slot("ages", "Ul", "feed-ages"), lang)
+        case "health":
+            return _lay_list(key, slot("health", "Ol", "health"), lang)
+        case "towns":
+            return _lay_list(key, slot("towns", "Ol", "ranking", **mark(data_chart_of="cases_by_town")), lang, "cases")
+        case "workers_by_town":
+            ranking = slot(key, "Ol", "ranking", **mark(data_chart_of="workers_by_town"))
+            return _lay_list(key, ranking, lang, "workers")
+        case _:
+            return _lay_list(key, slot(key, "Ol", "ranking extremes", **mark(data_layer=EXTREMES[key])), lang)
+
+
+def _lay_list(key: str, rows: Component, lang: str, feed: str | None = None) -> Component:
+    title, unit = text(lang, f"wall.{key}"), text(lang, f"wall.{key}_unit")
+    return html.Div(
+        [html.H2([title, html.Small(unit)] if unit else title), rows],
+        className=f"panel {key}-panel",
+        **mark(data_panel=key, **({"data_feed": feed} if feed else {})),
+    )
+
+
+def _lay_figure(key: str, lang: str) -> Component:
     means = text(lang, f"wall.figure_{key}_means")
     return html.Div(
         [
@@ -87,7 +153,7 @@ def _lay_figure(key: str, lang: str, more: bool) -> Component:
             ),
             html.P(means, className="means", hidden=True, **mark(data_part="means")),
         ],
-        className="figure more" if more else "figure",
+        className="figure",
         role="listitem",
         tabIndex=0,
         title=means,
@@ -101,35 +167,23 @@ def _lay_map(lang: str) -> Component:
             slot("map", "Div", "map", role="application", **mark(aria_label=text(lang, "wall.map"))),
             slot("layers", "Div", "layers", role="group", **mark(aria_label=text(lang, "wall.layers"))),
             slot("legend", "Div", "legend", **mark(aria_label=text(lang, "wall.legend"))),
+            slot("still", "Div", "still", hidden=True, role="alert"),
+            slot("ordered", "Div", "ordered", hidden=True, role="status"),
         ],
         className="hero",
     )
 
 
-def _lay_right(lang: str) -> Component:
-    return html.Section(
+def _lay_alerts(lang: str) -> Component:
+    return html.Div(
         [
-            html.Div(
-                [
-                    html.H2(text(lang, "alert.in_force")),
-                    slot("alerts", "Ol", "alerts"),
-                    slot("alerts-more", "P", "more"),
-                ],
-                className="panel alerts-panel",
-                hidden=True,
-                **mark(data_slot="alerts-panel", aria_live="polite"),
-            ),
-            html.Div(
-                [html.H2(text(lang, "wall.stream")), slot("stream", "Ol", "stream")],
-                className="panel stream-panel",
-                **mark(data_feed="cases"),
-            ),
-            html.Div(
-                [html.H2(text(lang, "wall.feeds")), slot("ages", "Ul", "feed-ages")],
-                className="panel ages-panel",
-            ),
+            html.H2(text(lang, "alert.in_force")),
+            slot("alerts", "Ol", "alerts"),
+            slot("alerts-more", "P", "more"),
         ],
-        className="right",
+        className="panel alerts-panel",
+        hidden=True,
+        **mark(data_panel="alerts", data_slot="alerts-panel", aria_live="polite"),
     )
 
 
@@ -142,5 +196,5 @@ def _lay_chart(key: str, lang: str) -> Component:
             html.P(text(lang, "common.no_data"), className="empty", **mark(data_part="empty")),
         ],
         className="panel chart",
-        **mark(data_chart=key, aria_label=f"{title}, {unit}"),
+        **mark(data_panel=key, data_chart=key, aria_label=f"{title}, {unit}"),
     )

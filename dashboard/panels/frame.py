@@ -13,9 +13,16 @@ from dashboard.scope import describe_area
 from dashboard.text import pick_section, text
 from geo.county import County
 
-PAGES = ("wall", "duty", "briefing", "performance", "feeds", "handover")
+PAGES = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover")
 # A wall and a desk have no room to spare; from the briefing, which both lead to, it is one click.
-UNLINKED = frozenset({("wall", "handover"), ("wall", "performance"), ("duty", "performance")})
+UNLINKED = frozenset(
+    {
+        *(("wall", page) for page in ("alarms", "handover", "performance")),
+        *(("alarms", page) for page in ("briefing", "performance", "handover")),
+        *((page, "alarms") for page in ("briefing", "performance", "handover")),
+        ("duty", "performance"),
+    }
+)
 SHARED_SECTIONS = (
     "common",
     "case_action",
@@ -30,7 +37,7 @@ SHARED_SECTIONS = (
     "cap_word",
 )
 
-SECTIONS_OF = {"duty": ("drawer",)}
+SECTIONS_OF = {"duty": ("drawer", "intake"), "wall": ("duty",), "walls": ("wall",)}
 """What a screen says beside its own section and the shared ones."""
 
 
@@ -69,7 +76,7 @@ def name_place(county: County, lang: str) -> str:
     return name
 
 
-def lay_header(screen: str, county: County, lang: str, heading: str | None = None) -> Component:
+def lay_header(screen: str, county: County, lang: str, heading: str | Component | None = None) -> Component:
     """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
     fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
     return html.Header(

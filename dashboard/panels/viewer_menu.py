@@ -10,6 +10,7 @@ from dashboard.people.demo import DemoViewer
 from dashboard.people.forgery import FIELD, current_token
 from dashboard.people.permissions import ROUND_PAGES, may
 from dashboard.people.viewer import ROLES, Viewer, find_viewer
+from dashboard.people.walls import WallViewer
 from dashboard.text import text
 
 OFFICE: Final = ("people", "audit")
@@ -22,7 +23,7 @@ def lay_viewer(screen: str, lang: str) -> list[Component]:
     Forms that a page of Dash sends as a browser does: the token is the value of the button that was pressed.
     """
     viewer = find_viewer()
-    if viewer is None:
+    if viewer is None or isinstance(viewer, WallViewer):
         return []
     if isinstance(viewer, DemoViewer):
         # The wall has no room to spare, but who cannot open the desk must find the way back.
@@ -40,7 +41,7 @@ def _lay(viewer: Viewer, lang: str, behind: list[Component]) -> Component:
     small = [html.Small(role)] if title != role else []
     rounds = [
         html.A(text(lang, f"common.page_{page}"), href=f"/{page}?lang={lang}")
-        for page, right in ROUND_PAGES.items()
+        for page, right in (*ROUND_PAGES.items(), ("walls", "walls"))
         if may(viewer, right)
     ]
     behind = [*rounds, *behind]

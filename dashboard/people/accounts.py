@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from dashboard.people.passwords import NOBODYS_HASH, find_fault, hash_password, is_right
 from dashboard.people.viewer import ROLES, Viewer
 from geo.county import County
+from ingest.case_state import STEWARD
 from ingest.tables import accounts, as_ms, as_time, sessions
 
 FAILURES_ALLOWED: Final = 5
@@ -86,10 +87,12 @@ class Accounts:
         return None if row is None else _read(row)
 
     def add(self, viewer: Viewer, password: str, must_change: bool = True) -> Account:
-        """Make an account; raises `AccountError` for a name that is taken or no name, and for a bad password."""
+        """Make an account; raises `AccountError` for a bad name, one not to be had, and a bad password."""
         name = normalize_name(viewer.name)
         if not _NAME.fullmatch(name):
             raise AccountError("name_bad")
+        if name == STEWARD:
+            raise AccountError("name_reserved")
         _check_description(viewer.title, viewer.role)
         _check_password(password, name)
         values = {

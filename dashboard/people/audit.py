@@ -31,6 +31,9 @@ HEAD_LOST: Final = "audit.head_lost"
 AUDIT_LOCK: Final = 330_681_004
 ROWS_AT_ONCE: Final = 5_000
 
+PLACES: Final = frozenset({"area"})
+"""Details that are codes of places and never masked: a cell's has fifteen digits, as identity numbers once had."""
+
 COLUMNS: Final = [audit.c[name] for name in ("number", "at", "actor", "role", "deed", "subject", "address", "details")]
 
 log = logging.getLogger(__name__)
@@ -276,7 +279,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return mask_text(_print(value))
     if isinstance(value, Mapping):
-        return {str(name): _clean(part) for name, part in value.items()}
+        return {str(name): part if name in PLACES else _clean(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(part) for part in value]
     return value

@@ -16,6 +16,8 @@ from dashboard.text import load_catalogue, text
 
 ROWS: Final = 100
 MOST_ROWS: Final = 1_000
+
+Before = Annotated[int | None, Query(ge=1, lt=2**63, description="only rows of lower numbers")]
 FILTERS: Final = ("actor", "deed", "subject")
 
 
@@ -27,7 +29,7 @@ def make_audit_router(sheets: Sheets, audit: Audit) -> APIRouter:
         return audit.read(**filters, before=before, limit=ROWS), audit.verify() if check else None
 
     @router.get("/audit", include_in_schema=False)
-    async def show_page(request: Request, before: int | None = None, check: bool = False) -> Response:
+    async def show_page(request: Request, before: Before = None, check: bool = False) -> Response:
         if not _may_read():
             return sheets.say(request, "forbidden", 403)
         lang = sheets.choose_lang(request)
@@ -51,7 +53,7 @@ def make_audit_router(sheets: Sheets, audit: Audit) -> APIRouter:
         actor: str = "",
         deed: Annotated[str, Query(description="one, or the beginning of some, like case.")] = "",
         subject: str = "",
-        before: Annotated[int | None, Query(description="only rows of lower numbers")] = None,
+        before: Before = None,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = ROWS,
     ) -> Response:
         if not _may_read():

@@ -1,17 +1,15 @@
 """`python -m dashboard accounts …`: accounts from the machine itself, and the first administrator."""
 
 import argparse
-import asyncio
 import getpass
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.people.accounts import Account, AccountError, check_place
-from dashboard.people.notes import record
 from dashboard.people.passwords import make_password
 from dashboard.people.register import Register, open_register
 from dashboard.people.viewer import ROLES, Viewer
@@ -40,11 +38,8 @@ def provide_administrator(settings: Settings) -> None:
         register = open_register(settings)
         if not register.accounts.list_all():
             password = make_password(FIRST)
-            _note(
-                register,
-                "account_add",
-                register.accounts.add(Viewer(FIRST, "Administrator", "administrator"), password),
-            )
+            account = register.accounts.add(Viewer(FIRST, "Administrator", "administrator"), password)
+            _note(register, "account_add", account)
             sys.stdout.write(f"The first account (its password must be changed at log-in): {FIRST} {password}\n")
             sys.stdout.flush()
     except SQLAlchemyError as error:
@@ -118,9 +113,8 @@ def _run(arguments: argparse.Namespace, register: Register, county: County) -> N
 
 
 def _note(register: Register, deed: str, account: Account) -> None:
-    details: dict[str, Any] = {"role": account.role, "area": account.area, "unit": account.unit}
-    operator = Viewer(_AT_THE_MACHINE, "", "")
-    asyncio.run(record(register.notes, operator, deed, account.name, details))
+    details = {"role": account.role, "area": account.area, "unit": account.unit}
+    register.notes.note(_AT_THE_MACHINE, "", deed, account.name, details=details)
 
 
 def _describe(account: Account) -> str:

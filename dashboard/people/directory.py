@@ -26,23 +26,23 @@ def make_directory_router(sheets: Sheets, register: Register) -> APIRouter:
     router = APIRouter()
     county, accounts = sheets.county, register.accounts
 
-    def do(deed: str, described: Viewer, password: str) -> None:
-        """Do one of the page's deeds; raises `AccountError`."""
+    def do(deed: str, described: Viewer, password: str) -> Account:
+        """Do one of the page's deeds, and return the account as it is now; raises `AccountError`."""
         match deed:
             case "add":
                 check_place(county, described)
-                accounts.add(described, password)
+                return accounts.add(described, password)
             case "change":
                 check_place(county, described)
-                accounts.change(described)
+                return accounts.change(described)
             case "password":
-                accounts.set_password(described.name, password, must_change=True)
+                return accounts.set_password(described.name, password, must_change=True)
             case "disable":
-                accounts.disable(described.name)
+                return accounts.disable(described.name)
             case "enable":
-                accounts.enable(described.name)
+                return accounts.enable(described.name)
             case "unlock":
-                accounts.unlock(described.name)
+                return accounts.unlock(described.name)
             case _:
                 raise AccountError("deed_unknown")
 
@@ -80,20 +80,14 @@ def make_directory_router(sheets: Sheets, register: Register) -> APIRouter:
             return sheets.say(request, "token_wrong", 403)
         deed, described, password = form.get("deed", ""), _read_viewer(form), make_password(form.get("name", ""))
         try:
-            await asyncio.to_thread(do, deed, described, password)
+            account = await asyncio.to_thread(do, deed, described, password)
             register.roll.forget()
-            details = {"role": described.role, "area": described.area, "unit": described.unit}
-            await record(
-                register.notes,
-                get_viewer(),
-                f"account_{deed}",
-                described.name,
-                details if deed in ("add", "change") else None,
-                name_address(request),
-            )
+            details = {"role": account.role, "area": account.area, "unit": account.unit}
+            address = name_address(request)
+            await record(register.notes, get_viewer(), f"account_{deed}", account.name, details, address)
             if deed not in ("add", "password"):
                 return RedirectResponse(f"/people?lang={lang}", 303, NO_STORE)
-            return await show(request, password=password, named=described.name)
+            return await show(request, password=password, named=account.name)
         except AccountError as fault:
             return await show(request, 422, text(lang, f"people.{fault}"), given=described)
         except SQLAlchemyError:

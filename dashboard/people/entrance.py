@@ -38,7 +38,9 @@ def guard_app(
         app.include_router(make_directory_router(sheets, register))
     elif pages:
         app.include_router(make_demo_router(sheets))
-    app.add_middleware(Gate, sheets=sheets, register=register, script_hashes=tuple(script_hashes))
+    app.add_middleware(
+        Gate, sheets=sheets, register=register, script_hashes=tuple(script_hashes), host=settings.web_host
+    )
 
 
 def _make_closing_router(register: Register) -> APIRouter:

@@ -6,7 +6,6 @@ from contextvars import ContextVar
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
@@ -16,6 +15,8 @@ FIELD: Final = "csrf"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{64}")
+_PORT: Final = re.compile(r":\d+$")
+_LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|\[::1\]")
 
 current_token: ContextVar[str] = ContextVar("current_token", default="")
 """The token that a form on the page being made has to carry in its field `csrf`, a script in `X-CSRF-Token`."""
@@ -30,7 +31,16 @@ def is_own(headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    return origin is None or origin.partition("://")[2] == headers.get("host")
+
+
+def names_this_machine(host: str | None, own: str) -> bool:
+    """Return whether a `Host` header names the machine that it is sent to, by its loopback address or by `own`.
+
+    Any other name may lead here because its owner's DNS says so, and lets that owner's page pass for ours.
+    """
+    name = _PORT.sub("", host or "").lower()
+    return name == own.lower() or _LOOPBACK.fullmatch(name) is not None
 
 
 def choose_token(session_token: str | None, cookie: str | None) -> str:

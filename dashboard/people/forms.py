@@ -7,6 +7,7 @@ from fastapi import HTTPException
 from starlette.requests import Request
 
 from dashboard.people import forgery
+from dashboard.replies import receive_body
 
 LONGEST_BODY: Final = 8 * 1024
 MOST_FIELDS: Final = 20
@@ -17,15 +18,14 @@ async def read_form(request: Request) -> dict[str, str]:
 
     Raises `HTTPException` for what is no form of ours.
     """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise HTTPException(413, f"a form is at most {LONGEST_BODY} bytes")
+    body = await receive_body(request, LONGEST_BODY, "form")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
     except ValueError:
         raise HTTPException(400, "this is no form") from None
+    if "\0" in "".join(form.values()):  # which no database takes, and PostgreSQL calls an error of its own
+        raise HTTPException(400, "this is no form")
+    return form
 
 
 def has_token(request: Request, form: dict[str, str]) -> bool:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.people import demo
-from dashboard.people.accounts import Account, AccountError, Verdict
+from dashboard.people.accounts import Account, AccountError, Verdict, normalize_name
 from dashboard.people.forgery import current_token
 from dashboard.people.forms import has_token, name_address, read_form
 from dashboard.people.gate import SESSION_COOKIE, is_secure
@@ -19,6 +19,7 @@ from dashboard.people.register import Register
 from dashboard.people.sessions import digest_token
 from dashboard.people.sheets import NO_STORE, Sheets, choose_next
 from dashboard.people.viewer import Viewer, find_viewer, get_viewer
+from dashboard.people.walls import WallViewer
 from dashboard.text import text
 from ingest.settings import Settings
 
@@ -86,9 +87,10 @@ def make_log_in_router(settings: Settings, sheets: Sheets, register: Register) -
             return show_log_in(request, 403, "stale", name, to)
         if not register.attempts.admit(address):
             return show_log_in(request, 429, "too_many", name, to)
-        answer_at = asyncio.get_running_loop().time() + FAILURE_TAKES_S
         try:
             async with checks:
+                # From here on: how long one waits for a turn tells nothing, what comes after it would.
+                answer_at = asyncio.get_running_loop().time() + FAILURE_TAKES_S
                 password = form.get("password", "")[:LONGEST_INPUT]
                 verdict, account = await asyncio.to_thread(register.accounts.verify, name, password)
             if account is not None:
@@ -96,7 +98,7 @@ def make_log_in_router(settings: Settings, sheets: Sheets, register: Register) -
                 await record(register.notes, account.viewer, "log_in", account.name, address=address)
                 return await begin_session(request, account, to)
             # The name as it was typed may be a password in the wrong field: only one that exists is written down.
-            known = "" if verdict is Verdict.UNKNOWN else name
+            known = "" if verdict is Verdict.UNKNOWN else normalize_name(name)
             nobody = Viewer("", "", "")
             await record(register.notes, nobody, _DEEDS[verdict], known, {"why": verdict.value}, address)
         except SQLAlchemyError:
@@ -195,7 +197,7 @@ def make_me_router(log_in: bool) -> APIRouter:
             "unit": viewer.unit,
             "csrf": current_token.get(),
             "permissions": sorted(RIGHTS[viewer.role]),
-            "log_in": log_in,
+            "log_in": log_in and not isinstance(viewer, WallViewer),
         }
         return JSONResponse(me, headers=NO_STORE)
 

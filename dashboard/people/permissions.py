@@ -8,13 +8,14 @@ from typing import Final
 
 from dashboard.people.viewer import ROLES, Viewer
 
-PAGES: Final = ("wall", "duty", "briefing", "performance", "feeds", "handover", "people", "audit")
+PAGES: Final = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover", "people", "audit", "walls")
 """Pages that not everybody may open; each has the right of its name. `/report` and `/status` are the public's."""
 
-DEEDS: Final = ("act", "unmask", "hand_over", "roster", "patrols", "visits", "export")
+DEEDS: Final = ("act", "alarm", "unmask", "hand_over", "roster", "patrols", "visits", "export")
 """Things of the office.
 
-act: do something to cases, as far as their flow lets the role. unmask: see a name or phone number of a case that is
+act: do something to cases, as far as their flow lets the role. alarm: to alarms, as far as
+`brain.alarm_requests` lets the role. unmask: see a name or phone number of a case that is
 theirs. hand_over: sign the shift over. roster: say who is on duty. patrols: see and do the rounds. visits: see whom
 care is for. export: take lists away as files.
 """
@@ -24,17 +25,17 @@ ROUND_PAGES: Final = {"tasks": "patrols", "care": "duty"}
 
 # A row a role, a column a right; the columns are those of PAGES and DEEDS.
 _TABLE: Final = """
-               wall duty briefing performance feeds handover people audit act unmask hand_over roster patrols visits export
-administrator  x    x    x        x           x        x     x      x     .   .      .         x      x       .      .
-county_duty    x    x    x        x           x        x     .      .     x   x      x         x      x       x      x
-dispatcher     x    x    x        x           x        x     .      .     x   x      x         .      x       .      x
-unit           .    x    .        .           .        .     .      .     x   x      .         .      .       .      x
-town_centre    x    x    x        x           .        x     .      .     x   x      x         x      x       x      x
-village_centre x    x    .        .           .        .     .      .     x   x      .         .      x       x      .
-grid_worker    .    x    .        .           .        .     .      .     x   x      .         .      x       x      .
-supervisor     x    x    x        x           x        x     .      x     x   .      .         .      x       .      x
-leader         x    x    x        x           x        x     .      .     x   .      .         .      .       .      x
-wall           x    .    .        .           .        .     .      .     .   .      .         .      .       .      .
+               wall duty alarms briefing performance feeds handover people audit walls act alarm unmask hand_over roster patrols visits export
+administrator  x    x    x      x        x           x        x     x      x     x     .   .     .      .         x      x       .      .
+county_duty    x    x    x      x        x           x        x     .      .     x     x   x     x      x         x      x       x      x
+dispatcher     x    x    x      x        x           x        x     .      .     .     x   x     x      x         .      x       .      x
+unit           .    x    x      .        .           .        .     .      .     .     x   x     x      .         .      .       .      x
+town_centre    x    x    x      x        x           .        x     .      .     x     x   x     x      x         x      x       x      x
+village_centre x    x    x      .        .           .        .     .      .     .     x   x     x      .         .      x       x      .
+grid_worker    .    x    .      .        .           .        .     .      .     .     x   .     x      .         .      x       x      .
+supervisor     x    x    x      x        x           x        x     .      x     .     x   x     .      .         .      x       .      x
+leader         x    x    x      x        x           x        x     .      .     .     x   x     .      .         .      .       .      x
+wall           x    .    .      .        .           .        .     .      .     .     .   .     .      .         .      .       .      .
 """  # noqa: E501 - a table
 
 
@@ -54,6 +55,8 @@ RIGHTS: Final[Mapping[str, frozenset[str]]] = _read_table(_TABLE)
 _API: Final[Mapping[str, tuple[str, ...]]] = {
     "/api/cases": ("duty",),
     "/api/actions": ("act",),
+    "/api/alarms": ("alarms",),
+    "/api/alarms/actions": ("alarm",),
     "/api/reports": ("act",),
     "/api/similar": ("duty",),
     "/api/nearby": ("duty",),
@@ -67,6 +70,9 @@ _API: Final[Mapping[str, tuple[str, ...]]] = {
     "/api/handovers": ("handover",),
     "/api/views": ("duty",),
     "/api/exports": ("export",),
+    "/api/tasks": ("patrols",),
+    "/api/wall": ("wall",),
+    "/api/walls": ("walls",),
     **{f"/{page}": (right,) for page, right in ROUND_PAGES.items()},
 }
 

@@ -1,4 +1,4 @@
-"""What log-in works with: the accounts, who is logged in, how often an address tried, and where deeds are noted."""
+"""What log-in works with: accounts, log-ins and walls, how often an address tried, and where deeds are noted."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from dashboard.people.accounts import Accounts
 from dashboard.people.attempts import Attempts
 from dashboard.people.audit import Audit, open_audit
 from dashboard.people.sessions import Limits, Roll, Sessions
+from dashboard.people.walls import WallRoll, Walls
 from ingest.settings import Settings
 from ingest.store import name_database, open_database
 
@@ -20,6 +21,8 @@ class Register:
     accounts: Accounts
     sessions: Sessions
     roll: Roll
+    walls: Walls
+    wall_roll: WallRoll
     attempts: Attempts
     notes: Audit
 
@@ -28,11 +31,14 @@ def open_register(settings: Settings) -> Register:
     """Return the register in the settings' database, which is asked only when somebody wants something of it."""
     engine = open_database(name_database(settings))
     sessions = Sessions(engine, Limits.of(settings))
+    walls = Walls(engine)
     return Register(
         engine=engine,
         accounts=Accounts(engine),
         sessions=sessions,
         roll=Roll(sessions),
+        walls=walls,
+        wall_roll=WallRoll(walls),
         attempts=Attempts(),
         notes=open_audit(settings),
     )

@@ -3,7 +3,7 @@
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import jinja2
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from dashboard.people.forgery import current_token
 from dashboard.people.permissions import PAGES, ROUND_PAGES, may
 from dashboard.people.viewer import Viewer, find_viewer
+from dashboard.people.walls import Wall
 from dashboard.text import choose_language, text
 from geo.county import County
 
@@ -52,6 +53,17 @@ class Sheets:
         body = _load_templates().get_template(f"{sheet}.html").render(common | values)
         return HTMLResponse(body, status, NO_STORE)
 
+    def show_calm(self, request: Request, wall: Wall | None, away: bool) -> HTMLResponse:
+        """Return what a wall shows in place of itself: it is switched off, not known, or cannot be told just now."""
+        lang = self.choose_lang(request)
+        key = "away" if away else "unknown" if wall is None or wall.revoked_at is None else "off"
+        values = {}
+        if wall is not None and wall.revoked_at is not None:
+            at = f"{wall.revoked_at.astimezone(self.county.time_zone):%Y-%m-%d %H:%M}"
+            values = {"by": text(lang, f"people.role_{wall.revoked_by}"), "at": at}
+        said = {"heading": text(lang, f"wall.calm_{key}"), "message": text(lang, f"wall.calm_{key}_hint", **values)}
+        return self.show(request, "wall_calm", 503 if away else 410, name=wall.name if wall else "", texts="{}", **said)
+
     def say(self, request: Request, key: str, status: int, **values: Any) -> HTMLResponse:
         """Return a page that says one thing: `login.<key>` under the heading `login.<key>_heading`."""
         lang = self.choose_lang(request)
@@ -70,12 +82,10 @@ def _list_pages(viewer: Viewer | None) -> list[str]:
     return [page for page, right in rights.items() if viewer is not None and may(viewer, right)]
 
 
-def choose_next(asked: str | None, default: str = "/") -> str:
-    """Return where to go after log-in: the address asked for if it is a path of ours, and no other."""
-    if not asked or not asked.startswith("/") or not asked.isprintable() or "\\" in asked:
-        return default
-    parts = urlsplit(asked)
-    return default if parts.scheme or parts.netloc or asked.startswith("//") else asked
+def choose_next(asked: str | None) -> str:
+    """Return where to go after log-in: the address asked for if it is a path of ours, else `/`."""
+    is_path = asked is not None and asked.startswith("/") and not asked.startswith("//")
+    return asked if asked is not None and is_path and asked.isprintable() and "\\" not in asked else "/"
 
 
 def name_login(request: Request) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from cases.fold import CaseState, fold, read_step
 from cases.rulebook import Rulebook, read_rulebook
@@ -19,7 +18,7 @@ from dashboard.people.audit import Audit, open_audit
 from dashboard.people.forms import name_address
 from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.replies import JsonResponse
+from dashboard.replies import JsonResponse, read_body, shield
 from dashboard.scope import sees_file
 from geo.county import County
 from ingest.answers import CaseFile, Reporter
@@ -36,13 +35,15 @@ VIEW_NOTED_EVERY: Final = timedelta(minutes=10)
 MOST_UNMASKED: Final = 20
 UNMASKED_WITHIN: Final = timedelta(minutes=10)
 
+SHORTEST_REASON: Final = 2
+
 DISPUTE: Final = "dispute"
 
 
 class Wish(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a request: why somebody must know who reported a case."""
 
-    reason: Annotated[str, msgspec.Meta(min_length=2, max_length=300)]
+    reason: Annotated[str, msgspec.Meta(max_length=300)]
 
 
 class NotAllowed(Exception):  # noqa: N818 - it says what is the case
@@ -137,11 +138,10 @@ def make_unmasking_router(persons: Persons) -> APIRouter:
 
     @router.post("/api/cases/{case_id}/reporter", response_class=Response, summary="Who reported a case, in clear")
     async def unmask(request: Request, case_id: str) -> Response:
-        reason = _read_reason(await request.body())
-        try:
-            reporters = await persons.unmask(get_viewer(), case_id, reason, name_address(request))
-        except SQLAlchemyError:
-            raise HTTPException(503, "the database is away", {"Retry-After": "2"}) from None
+        reason = read_body(await request.body(), Wish).reason.strip()
+        if len(reason) < SHORTEST_REASON:
+            raise HTTPException(422, "reason: say why in a few words")
+        reporters = await shield(persons.unmask(get_viewer(), case_id, reason, name_address(request)))
         told = [
             {"name": one.name, "phone": one.phone, "email": one.email, "unreadable": one.unreadable is not None}
             for one in reporters
@@ -149,16 +149,6 @@ def make_unmasking_router(persons: Persons) -> APIRouter:
         return JsonResponse({"reporters": told})
 
     return router
-
-
-def _read_reason(body: bytes) -> str:
-    try:
-        reason = msgspec.json.decode(body, type=Wish).reason.strip()
-    except msgspec.DecodeError as error:
-        raise HTTPException(422, f"reason: {error}") from None
-    if len(reason) < 2:
-        raise HTTPException(422, "reason: say why in a few words")
-    return reason
 
 
 def _list_handling(state: CaseState) -> set[str | None]:

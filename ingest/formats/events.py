@@ -11,6 +11,7 @@ import numpy
 from msgspec import Meta
 
 from geo.crs import to_wgs84
+from ingest.case_state import STEWARD, STEWARD_SOURCE
 from ingest.connectors import Refusal
 from ingest.formats.entities import guess_feed
 from ingest.formats.envelope import unpack_data
@@ -24,10 +25,13 @@ from ingest.formats.shifts import (
     read_plan,
     read_taking_over,
 )
+from ingest.formats.walls import OrderedData, read_order
 from ingest.guard.weight import MOST_MARKS_IN_EVENT
 from ingest.reception import LARGEST_EVENT_BYTES, FieldError, Reception, check_bytes, check_tree
 from ingest.records import (
     AlarmAcked,
+    AlarmActed,
+    AlarmAction,
     AlarmCleared,
     AlarmRaised,
     AnyRecord,
@@ -106,6 +110,29 @@ class _Alarm(msgspec.Struct, kw_only=True):
     note: Text | None = None
 
 
+class _RaisedAlarm(_Alarm, kw_only=True):
+    rule: Identifier | None = None
+    thing: Identifier | None = None
+    value: float | Annotated[str, Meta(max_length=200)] | None = None
+    lon: Longitude | None = None
+    lat: Latitude | None = None
+    cell_code: str | None = None
+
+
+class _AckedAlarm(_Alarm, kw_only=True):
+    expects: int | None = None
+
+
+class _AlarmDeed(msgspec.Struct, kw_only=True):
+    alarm_id: Identifier
+    action: AlarmAction
+    actor: Identifier
+    at: datetime
+    note: Text | None = None
+    expects: int | None = None
+    details: dict[str, Any] = {}
+
+
 class _CaseReportedEvent(_Envelope, kw_only=True, tag="case.reported"):
     data: _Report
 
@@ -123,15 +150,19 @@ class _LocatedEvent(_Envelope, kw_only=True, tag="worker.located"):
 
 
 class _AlarmRaisedEvent(_Envelope, kw_only=True, tag="alarm.raised"):
-    data: _Alarm
+    data: _RaisedAlarm
 
 
 class _AlarmAckedEvent(_Envelope, kw_only=True, tag="alarm.acked"):
-    data: _Alarm
+    data: _AckedAlarm
 
 
 class _AlarmClearedEvent(_Envelope, kw_only=True, tag="alarm.cleared"):
     data: _Alarm
+
+
+class _AlarmActedEvent(_Envelope, kw_only=True, tag="alarm.acted"):
+    data: _AlarmDeed
 
 
 class _ShiftPlannedEvent(_Envelope, kw_only=True, tag="shift.planned"):
@@ -150,6 +181,10 @@ class _TaskCheckedEvent(_Envelope, kw_only=True, tag="task.checked"):
     data: CheckedData
 
 
+class _WallOrderedEvent(_Envelope, kw_only=True, tag="wall.ordered"):
+    data: OrderedData
+
+
 AnyEvent = (
     _CaseReportedEvent
     | _CaseActedEvent
@@ -158,10 +193,12 @@ AnyEvent = (
     | _AlarmRaisedEvent
     | _AlarmAckedEvent
     | _AlarmClearedEvent
+    | _AlarmActedEvent
     | _ShiftPlannedEvent
     | _ShiftHandedOverEvent
     | _ShiftTakenOverEvent
     | _TaskCheckedEvent
+    | _WallOrderedEvent
 )
 
 
@@ -175,7 +212,7 @@ class _Common(TypedDict):
 
 
 _decoder = msgspec.json.Decoder(AnyEvent)
-_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms", "shift": "shifts", "task": "rounds"}
+_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms", "shift": "shifts", "task": "rounds", "wall": "walls"}
 _known_action_fields = frozenset(field.name for field in msgspec.structs.fields(_Action))
 
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
@@ -247,11 +284,15 @@ def _read_event(event: AnyEvent, reception: Reception, received_at: datetime) ->
             case _LocatedEvent(data=data):
                 return _read_whereabouts(data, common, reception), _crs_of(data)
             case _AlarmRaisedEvent(data=data):
-                return AlarmRaised(**common, **_read_alarm(data, common, reception)), "wgs84"
+                fields = _read_alarm(data, common, reception)
+                return AlarmRaised(**common, **fields | _read_place_of_alarm(data, reception)), "wgs84"
             case _AlarmAckedEvent(data=data):
                 return AlarmAcked(**common, **_read_alarm(data, common, reception)), "wgs84"
             case _AlarmClearedEvent(data=data):
                 return AlarmCleared(**common, **_read_alarm(data, common, reception)), "wgs84"
+            case _AlarmActedEvent(data=data):
+                check_tree(data.details)
+                return AlarmActed(**common, **_read_alarm(data, common, reception)), "wgs84"
             case _ShiftPlannedEvent(data=data):
                 return read_plan(data, common, reception), "wgs84"
             case _ShiftHandedOverEvent(data=data):
@@ -260,6 +301,8 @@ def _read_event(event: AnyEvent, reception: Reception, received_at: datetime) ->
                 return read_taking_over(data, common, reception), "wgs84"
             case _TaskCheckedEvent(data=data):
                 return read_check(data, common, reception), "wgs84"
+            case _WallOrderedEvent(data=data):
+                return read_order(data, common, reception), "wgs84"
     except FieldError as error:
         raise _within_data(error) from None
 
@@ -344,6 +387,8 @@ def _read_action(data: dict[str, Any], common: _Common, reception: Reception) ->
         raise _explain(str(error)) from None
     if action.action == "report":
         raise FieldError("action", "a report comes as case.reported")
+    if action.actor == STEWARD and common["source"] != STEWARD_SOURCE:
+        raise FieldError("actor", f"{STEWARD!r} is the county's own rules")
     return CaseActed(
         **common,
         case_id=action.case_id,
@@ -363,10 +408,18 @@ def _read_whereabouts(data: _Whereabouts, common: _Common, reception: Reception)
     return WorkerLocated(**common, lon=lon, lat=lat, worker_id=worker_id, at=at, on_duty=data.on_duty)
 
 
-def _read_alarm(data: _Alarm, common: _Common, reception: Reception) -> dict[str, Any]:
+def _read_alarm(data: _Alarm | _AlarmDeed, common: _Common, reception: Reception) -> dict[str, Any]:
     fields = msgspec.structs.asdict(data)
     fields["at"] = reception.settle_time("at", data.at, common["received_at"])
     return fields
+
+
+def _read_place_of_alarm(data: _RaisedAlarm, reception: Reception) -> dict[str, float]:
+    """Return where an alarm is; many are nowhere, such as a feed's silence."""
+    if data.lon is None and data.lat is None and data.cell_code is None:
+        return {}
+    lon, lat = reception.settle_place("", data.lon, data.lat, data.cell_code)
+    return {"lon": lon, "lat": lat}
 
 
 def _crs_of(data: _PlacedData) -> str:

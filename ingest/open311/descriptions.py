@@ -5,7 +5,7 @@ Only what the public may know: no reporter, numbers in free text masked, and of 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from geo.county import County
@@ -16,7 +16,8 @@ from ingest.masking import mask_text
 from ingest.open311.formats import JSON, XML
 from ingest.open311.requests import ServiceRequest, Update
 from ingest.open311.services import Service, is_private
-from ingest.open311.wording import name_action, pick_name, word
+from ingest.open311.wording import name_action, pick_name, say_reason, word
+from ingest.reasons import Reason
 from ingest.records import CaseReported
 
 SPECIFICATION: Final = "http://wiki.open311.org/GeoReport_v2"
@@ -61,7 +62,7 @@ class Speaker:
         return {
             "service_code": category.code,
             "service_name": pick_name(lang, name),
-            "description": _limited("service", lang, category.limit_hours, **told),
+            "description": word(lang, "service", **told),
             "metadata": bool(service.attributes),
             "type": "realtime",
             "keywords": ",".join(dict.fromkeys(filter(None, (name.zh, name.en, category.platform)))),
@@ -78,19 +79,15 @@ class Speaker:
 
     def describe_receipt(self, report: CaseReported, account_id: str | None, lang: str) -> dict[str, Any]:
         """Return what the sender of a new request is told."""
-        service = self.services.get(report.category)
-        hours = service.category.limit_hours if service else None
         return {
             "service_request_id": report.case_id,
-            "service_notice": _limited("received", lang, hours),
+            "service_notice": word(lang, "received"),
             "account_id": account_id,
         }
 
     def describe_request(self, request: ServiceRequest, lang: str) -> dict[str, Any]:
         """Return one request as the public may see it."""
         service = self.services.get(request.category)
-        hours = service.category.limit_hours if service else None
-        expected = None if hours is None else request.reported_at + timedelta(hours=hours)
         private = is_private(request.category)
         cell = request.cell_code
         return {
@@ -101,10 +98,10 @@ class Speaker:
             "service_code": request.category,
             "description": None if private else _shorten(mask_text(request.description or request.title)),
             "agency_responsible": self._name_unit(request.last_unit, lang),
-            "service_notice": None if hours is None else _limited("received", lang, hours),
+            "service_notice": word(lang, "received"),
             "requested_datetime": self.tell_time(request.reported_at),
             "updated_datetime": self.tell_time(request.closed_at or request.changed_at),
-            "expected_datetime": None if expected is None else self.tell_time(expected),
+            "expected_datetime": request.due_at and self.tell_time(request.due_at),
             "address": cell and self._name_place(cell[:VILLAGE_DIGITS] if private else cell, lang),
             "address_id": None if private else cell,
             "zipcode": None,
@@ -129,9 +126,10 @@ class Speaker:
         """Return a moment as W3C writes it, in seconds, with the county's offset."""
         return moment.astimezone(self.county.time_zone).isoformat(timespec="seconds")
 
-    def _note(self, action: str, unit: str | None, note: str | None, private: bool, lang: str) -> str:
+    def _note(self, action: str, unit: str | None, note: str | Reason | None, private: bool, lang: str) -> str:
         told = name_action(lang, action, self._name_unit(unit, lang))
-        return f"{told} {mask_text(note)}" if note and not private else told
+        said = say_reason(lang, note) if isinstance(note, Reason) else note
+        return f"{told} {mask_text(said)}" if said and not private else told
 
     def _name_service(self, service: Service | None, category: str, lang: str) -> str:
         return pick_name(lang, Name(service.category.zh, service.category.en)) if service else category
@@ -168,10 +166,6 @@ def _describe_attribute(attribute: Attribute, order: int, lang: str) -> dict[str
     if attribute.datatype in LISTS:
         described["values"] = [{"key": key, "name": pick_name(lang, name)} for key, name in attribute.values.items()]
     return described
-
-
-def _limited(key: str, lang: str, hours: float | None, **values: str) -> str:
-    return word(lang, key, **values) if hours is None else word(lang, f"{key}_limit", hours=f"{hours:g}", **values)
 
 
 def _shorten(text: str | None) -> str | None:

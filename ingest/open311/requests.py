@@ -10,9 +10,10 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
 from ingest.case_state import CLOSING, REOPENING, REPORT, Action, pick_effective
+from ingest.reasons import Reason, read_reason
 from ingest.records import CaseReported
 from ingest.store import Watermark, load_watermarks
-from ingest.tables import as_ms, as_time, case_actions, cases
+from ingest.tables import as_ms, as_time, case_actions, case_deadlines, cases
 
 DIGITS: Final = tuple("0123456789")
 INTERNAL: Final = (*("note", "escalate", "delegate", "supervise", "lift_card", "grade", "join", "part_done", "undo"),)
@@ -24,7 +25,8 @@ METRES_A_DEGREE: Final = 111_195.0  # of latitude, on a sphere of 6,371 km
 class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A case as far as GeoReport tells of it.
 
-    `changed_at` is when the newest of its actions was received; `closing_note` is what was said when it was closed.
+    `changed_at` is when the newest of its actions was received; `closing_note` is what was said when it was closed,
+    or why a rule closed it. `due_at` is until when an open one is to be ended, None where nobody has reckoned that.
     """
 
     case_id: str
@@ -40,7 +42,8 @@ class ServiceRequest(msgspec.Struct, frozen=True, kw_only=True):
     last_action: str = REPORT
     last_unit: str | None = None
     closed_at: datetime | None = None
-    closing_note: str | None = None
+    due_at: datetime | None = None
+    closing_note: str | Reason | None = None
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +56,7 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     unit: str | None
     received_at: datetime
     closed: bool
-    note: str | None
+    note: str | Reason | None
 
 
 class Circle(NamedTuple):
@@ -80,7 +83,12 @@ class RequestFilter(msgspec.Struct, frozen=True, kw_only=True):
     near: Circle | None = None
 
 
-_COLUMNS: Final = [cases.c[name] for name in ServiceRequest.__struct_fields__ if name != "closing_note"]
+_COLUMNS: Final = [
+    *(cases.c[name] for name in ServiceRequest.__struct_fields__ if name not in ("due_at", "closing_note")),
+    case_deadlines.c.due_at,
+]
+# A case may be closed a moment before its deadline is taken away.
+_HAS_DEADLINE: Final = and_(case_deadlines.c.case_id == cases.c.case_id, cases.c.closed_at.is_(None))
 
 
 def describe_report(record: CaseReported) -> ServiceRequest:
@@ -144,7 +152,7 @@ def list_updates(
 
 
 def _select_requests(connection: Connection, where: RequestFilter, limit: int, offset: int) -> list[ServiceRequest]:
-    query = select(*_COLUMNS).where(_condition(where))
+    query = select(*_COLUMNS).outerjoin_from(cases, case_deadlines, _HAS_DEADLINE).where(_condition(where))
     asks_changes = where.changed_from is not None or where.changed_to is not None
     newest = cases.c.changed_at if asks_changes else cases.c.reported_at
     query = query.order_by(newest.desc(), cases.c.case_id).limit(limit).offset(offset)
@@ -153,17 +161,25 @@ def _select_requests(connection: Connection, where: RequestFilter, limit: int, o
     return [_make_request(row, notes) for row in rows]
 
 
-def _find_closing_notes(connection: Connection, case_ids: Sequence[str]) -> dict[tuple[str, int], str]:
+def _find_closing_notes(connection: Connection, case_ids: Sequence[str]) -> dict[tuple[str, int], str | Reason]:
+    if not case_ids:
+        return {}
     action = case_actions.c
-    query = select(action.case_id, action.at, action.note).where(
-        action.case_id.in_(case_ids), action.action.in_(CLOSING), action.note.is_not(None)
+    query = select(action.case_id, action.at, action.note, action.details).where(
+        action.case_id.in_(case_ids), action.action.in_(CLOSING)
     )
-    return {(row.case_id, row.at): row.note for row in connection.execute(query)} if case_ids else {}
+    return {
+        (row.case_id, row.at): note for row in connection.execute(query) if (note := _read_note(row.note, row.details))
+    }
 
 
-def _make_request(row: Any, notes: dict[tuple[str, int], str]) -> ServiceRequest:
+def _read_note(note: str | None, details_json: str) -> str | Reason | None:
+    return note or read_reason(msgspec.json.decode(details_json))
+
+
+def _make_request(row: Any, notes: dict[tuple[str, int], str | Reason]) -> ServiceRequest:
     fields = dict(row._mapping)
-    for name in ("reported_at", "changed_at", "closed_at"):
+    for name in ("reported_at", "changed_at", "closed_at", "due_at"):
         fields[name] = None if fields[name] is None else as_time(fields[name])
     fields["media"] = msgspec.json.decode(row.media)
     return ServiceRequest(**fields, closing_note=notes.get((row.case_id, row.closed_at)))
@@ -195,7 +211,7 @@ def _make_update(row: Any, closed: bool) -> Update:
         unit=row.unit,
         received_at=as_time(row.received_at),
         closed=closed,
-        note=row.note if row.action in CLOSING else None,
+        note=_read_note(row.note, row.details_json) if row.action in CLOSING else None,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from geo.pack import Name
+from ingest.reasons import Reason
 
 LANGUAGES: Final = ("zh", "en")
 
@@ -28,6 +29,12 @@ def name_action(lang: str, action: str, unit: str | None) -> str:
     """Return an action in words, with the unit that it gave the case to or that took it."""
     named: str = _load_words()[lang]["action"].get(action) or word(lang, "other")
     return word(lang, "step", action=named, unit=unit) if unit else named
+
+
+def say_reason(lang: str, reason: Reason) -> str | None:
+    """Return in words why a rule ended a case; None for what rules do otherwise."""
+    sentence: str | None = _load_words()[lang]["because"].get(reason.code)
+    return sentence and sentence.format(rule=pick_name(lang, reason.rule), version=reason.version)
 
 
 def pick_name(lang: str, name: Name) -> str:

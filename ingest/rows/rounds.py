@@ -32,6 +32,17 @@ class Check(msgspec.Struct, frozen=True, gc=False):
     at: datetime
     person: str | None = None
     located: bool = True
+    origin: str = "live"
+    received_at: datetime | None = None
+
+
+class CareEntry(msgspec.Struct, frozen=True, gc=False):
+    """What of one of the register says when a visit is due, and nothing of who it is."""
+
+    person: str
+    care_group: str
+    cell_code: str
+    next_visit: str | None = None
 
 
 class CarePerson(msgspec.Struct, frozen=True):
@@ -67,25 +78,23 @@ def _as_row(record: TaskChecked) -> Row:
     )
 
 
-def has_check(engine: Engine, source: str, event_id: str) -> bool:
-    """Return whether a check-in is recorded."""
-    check = task_checks.c
-    query = select(check.id).where(check.source == source, check.event_id == event_id)
-    with engine.connect() as connection:
-        return connection.execute(query).first() is not None
+def read_checks(engine: Engine, since: datetime, area: str = "", visits: bool = True) -> list[Check]:
+    """Return the check-ins in an area's cells (all of them where it is empty) since a moment, in their order.
 
-
-def read_checks(engine: Engine, since: datetime, area: str = "") -> list[Check]:
-    """Return the check-ins in an area's cells (all of them where it is empty) since a moment, in their order."""
+    visits: also those at persons.
+    """
     check = task_checks.c
-    columns = (check.plan, check.cell_code, check.worker, check.at, check.person, check.lon)
-    query = select(*columns).where(check.at >= as_ms(since)).order_by(check.at, check.id)
+    columns = (check.plan, check.cell_code, check.worker, check.at, check.person, check.lon, check.origin)
+    query = select(*columns, check.received_at).where(check.at >= as_ms(since)).order_by(check.at, check.id)
     if area:
         query = query.where(check.cell_code.startswith(area, autoescape=True))
+    if not visits:
+        query = query.where(check.person.is_(None))
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     return [
-        Check(plan, cell, worker, as_time(at), person, lon is not None) for plan, cell, worker, at, person, lon in rows
+        Check(plan, cell, worker, as_time(at), person, lon is not None, origin, as_time(received_at))
+        for plan, cell, worker, at, person, lon, origin, received_at in rows
     ]
 
 
@@ -98,6 +107,15 @@ def read_last_visits(engine: Engine, area: str = "") -> dict[tuple[str, str], da
     with engine.connect() as connection:
         rows = connection.execute(query.group_by(check.plan, check.person)).all()
     return {(plan, str(person)): as_time(at) for plan, person, at in rows}
+
+
+def read_entries(engine: Engine) -> list[CareEntry]:
+    """Return whom care is for without who they are, by cell and code."""
+    person = care_persons.c
+    columns = (person.person, person.care_group, person.cell_code, person.next_visit)
+    with engine.connect() as connection:
+        rows = connection.execute(select(*columns).order_by(person.cell_code, person.person)).all()
+    return [CareEntry(*row) for row in rows]
 
 
 def read_persons(engine: Engine, area: str = "") -> list[CarePerson]:

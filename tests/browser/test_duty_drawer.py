@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from geo.county import County
-from tests.appliance import Appliance, report
+from tests.appliance import Appliance, act, report
 
 PATIENCE_MS = 20_000
 numbers = count(1)
@@ -101,7 +101,7 @@ def test_a_case_goes_from_new_to_closed_by_legal_buttons(open_desk: OpenDesk, ca
     for action, reached in (("send_check", "核查中"), ("check", "已核查"), ("close", "已结案")):
         button(officer, action).click()
         expect(state(officer)).to_have_text(reached)
-    expect(officer.locator(".case-clock .verdict")).to_have_text("按时办结")
+    expect(officer.locator(".case-clock .verdict")).to_have_text("○ 按时办结")
     expect(officer.locator(".timeline b")).to_have_text(
         ["上报", "受理", "立案", "派遣", "签收", "处置完成", "派核查", "核查通过", "结案"]
     )
@@ -169,3 +169,36 @@ def test_the_clock_explains_itself_and_the_radius_can_be_pulled(open_desk: OpenD
         page.keyboard.press("ArrowRight")
     expect(near.locator("label")).to_have_text("Within 5 km")
     expect(near.locator(".group").filter(has_text="Bin")).to_be_visible()
+
+
+def test_a_supervision_card_has_its_clocks_and_the_first_to_end_is_in_front(
+    open_desk: OpenDesk, product: Appliance, county: County
+) -> None:
+    number = f"DRAWER-{next(numbers)}"
+    point = county.cells.geometry.iloc[0].representative_point()
+    # Twenty working days in all, ten to handle it: the card's one day to answer ends before both.
+    product.post(report(number, point.x, point.y, title="桥头垃圾成堆", category="0101", severity=4))
+    product.post(*(act(number, *deed) for deed in (("accept",), ("file",))), act(number, "dispatch", unit="U01"))
+    product.post(act(number, "take", unit="U01"), act(number, "supervise", card="yellow"))
+    page = open_desk("county_duty", case_id=number)
+    clocks, others = page.locator(".case-clock"), page.locator(".other-clocks li")
+    expect(clocks).to_have_attribute("data-kind", "accept")
+    expect(clocks).to_have_attribute("data-clock", "green")
+    expect(clocks.locator(".verdict")).to_have_text(re.compile("^○ 剩 "))
+    expect(clocks.locator(".sum")).to_contain_text("督办签收：已用 0%，时限 1 工作日")
+    expect(others).to_contain_text(["全程：○ 剩", "本步“处置中”：○ 剩", "督办办理：○ 剩"])
+    page.locator(".case-clock summary").click()
+    told = page.locator(".explanation ul").first
+    expect(told).to_contain_text("督办签收时限 1 工作日")
+    expect(told).to_contain_text("（督办）")
+    expect(told).to_contain_text("只计工作时间")
+    row = page.locator("#queue .ag-center-cols-container .ag-row").first
+    expect(row.locator(".clock-mark")).to_have_text(re.compile("^督"))
+    expect(row.locator(".card-mark")).to_have_attribute("title", re.compile("^督办签收 .+ 到期\n督办办理 .+ 到期$"))
+
+    button(page, "note").click()
+    page.locator(".action-form textarea").fill("已联系处置单位")
+    page.locator(".action-form .confirm").click()
+    expect(page.locator(".other-clocks [data-kind=accept]")).to_have_text("督办签收：○ 已按时签收")
+    expect(clocks).to_have_attribute("data-kind", "handle")
+    expect(row.locator(".card-mark")).to_have_attribute("title", re.compile("^督办办理 .+ 到期$"))

@@ -10,12 +10,13 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from geo.county import County
-from tests.appliance import Appliance, report, wait_for
+from tests.appliance import Appliance, act, report, wait_for
 
 READY = (
     "() => window.countyBrain?.feed?.connection.state === 'live' && document.querySelector('.duty .ag-row .case-light')"
 )
 MAPPED = "() => window.countyBrain?.map?.maplibre.getSource('desk-lasso')"
+PATIENCE_MS = 20_000  # a list of SQL is read anew, on a busy machine
 NAMES = ("暴露垃圾桶边的狗", "路灯不亮", "井盖松动", "河道漂浮物")
 
 
@@ -199,3 +200,27 @@ def test_what_has_ended_is_found_in_sql(page: Page, desk: Appliance, county: Cou
     open_desk(page, desk, "?q=办完&show=ended")
     expect(rows(page)).to_have_count(1)
     expect(rows(page)).to_contain_text("已结案")
+
+
+def test_lists_of_ended_cases_say_by_which_columns_they_sort(page: Page, desk: Appliance, county: County) -> None:
+    names = (("较轻的一件", 4), ("最重的一件", 1))
+    desk.post(*(make(county, f"SORT-{n}", 310, title=title, severity=n) for title, n in names))
+    desk.post(*(act(f"SORT-{n}", "close") for _, n in names))
+    wait_for(lambda: desk.get("/api/queue?show=ended&q=SORT")["length"] == len(names), what="the ended cases")
+    open_desk(page, desk, "?q=SORT&show=ended")
+    expect(rows(page)).to_have_count(2)
+
+    def head(column: str) -> Locator:
+        return page.locator(f".duty .ag-header-cell[col-id={column}]")
+
+    expect(head("clock")).to_have_class(re.compile("unsorted"))
+    expect(head("unit")).not_to_have_class(re.compile("unsorted"))
+    head("severity").click()
+    expect(rows(page).first).to_contain_text("最重的一件", timeout=PATIENCE_MS)
+    head("severity").click()
+    expect(rows(page).first).to_contain_text("较轻的一件", timeout=PATIENCE_MS)
+    assert query_of(page)["sort"] == "-severity"
+    head("clock").click()
+    assert query_of(page)["sort"] == "-severity"
+    page.get_by_role("button", name="在办", exact=True).click()
+    expect(head("clock")).not_to_have_class(re.compile("unsorted"))

@@ -1,37 +1,63 @@
 """Log-in as a person does it, in a real Chromium; and that no page of ours is in the way of its own security policy."""
 
+import io
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from dashboard.people.accounts import Accounts
+from dashboard.people.commands import provide_administrator
 from dashboard.people.viewer import Viewer
 from geo.county import County
+from ingest.embedded import start_redis
 from ingest.migrations import upgrade_database
 from ingest.settings import Settings
 from ingest.store import name_database, open_database
-from tests.appliance import ROOT, Appliance, report
+from tests.appliance import ROOT
 from tests.dashboard.serving import serving_screens
+from tests.ingest.samples import Writer
+from tests.layers.worlds import report
 
 PASSWORD = "a quiet river in spring"
 LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A web process with log-in: what it printed at its first start, and its accounts."""
+
+    web_url: str
+    printed: str
+    accounts: Accounts
+
+    def add_officer(self, name: str, must_change: bool) -> str:
+        """Make an account and return its name."""
+        return self.accounts.add(Viewer(name, name.title(), "county_duty"), PASSWORD, must_change).name
+
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, county: County) -> Iterator[Appliance]:
-    """The whole product with log-in, and some cases."""
-    folder = tmp_path_factory.mktemp("login") / "data"
-    running = Appliance(folder, demo_folder, {"AUTH": "on", "UI_LANG": "en"}).start()
-    spots = [cell.representative_point() for cell in county.cells.geometry.iloc[:20]]
-    running.post(*(report(f"case-{number}", spot.x, spot.y) for number, spot in enumerate(spots)))
-    yield running
-    running.stop()
+def site(tmp_path_factory: pytest.TempPathFactory, county: County, quick_passwords: None) -> Iterator[Site]:
+    """Screens and log-in over some cases."""
+    folder = tmp_path_factory.mktemp("login")
+    server = start_redis(folder)
+    settings = Settings(data_dir=folder, redis_url=server.url, auth="on", ui_lang="en")
+    with redirect_stdout(io.StringIO()) as printed:
+        provide_administrator(settings)
+    engine = open_database(name_database(settings))
+    Writer(engine).write(*(report(county, number, at=datetime.now(UTC), cell=number) for number in range(20)))
+    with serving_screens(county, settings) as url:
+        yield Site(url, printed.getvalue(), Accounts(engine))
+    engine.dispose()
+    server.stop()
 
 
 @pytest.fixture
@@ -41,6 +67,13 @@ def demo(tmp_path: Path, county: County) -> Iterator[str]:
     upgrade_database(name_database(settings))
     with serving_screens(county, settings) as url:
         yield url
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """A small one: what it draws is not asked about here."""
+    page.set_viewport_size({"width": 1024, "height": 640})
+    return page
 
 
 @pytest.fixture
@@ -57,14 +90,6 @@ def complaints(page: Page) -> list[str]:
     return heard
 
 
-def accounts(site: Appliance, *words: str) -> str:
-    """Run `python -m dashboard accounts` beside the running product; return what it prints."""
-    command = [sys.executable, "-m", "dashboard", "accounts", *words]
-    ended = subprocess.run(command, cwd=ROOT, env=site.environ, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
-
-
 def fill_in(page: Page, name: str, password: str) -> None:
     page.get_by_label("Account").fill(name)
     page.get_by_label("Password").fill(password)
@@ -78,8 +103,8 @@ def change_password(page: Page, old: str, new: str = PASSWORD) -> None:
     page.get_by_role("button", name="Change password").click()
 
 
-def test_from_the_first_password_to_the_desk_and_out(page: Page, site: Appliance, complaints: list[str]) -> None:
-    printed = re.findall(r"The first account .*: admin (\S+)", site.log.read_text())
+def test_from_the_first_password_to_the_desk_and_out(page: Page, site: Site, complaints: list[str]) -> None:
+    printed = re.findall(r"The first account .*: admin (\S+)", site.printed)
     assert len(printed) == 1
     page.goto(f"{site.web_url}/people")
     fill_in(page, "admin", "not the password")
@@ -112,26 +137,23 @@ def test_from_the_first_password_to_the_desk_and_out(page: Page, site: Appliance
 
 
 @pytest.fixture(scope="module")
-def officer(site: Appliance) -> str:
+def officer(site: Site) -> str:
     """An officer who has a password of their own already."""
-    engine = open_database(f"sqlite:///{site.data_dir / 'county.db'}")
-    Accounts(engine).add(Viewer("officer", "Officer", "county_duty"), PASSWORD, must_change=False)
-    engine.dispose()
-    return "officer"
+    return site.add_officer("officer", must_change=False)
 
 
-def test_it_works_without_a_script(chromium: Browser, site: Appliance) -> None:
-    first = accounts(site, "add", "plain", "--role", "county_duty").split()[1]
+def test_it_works_without_a_script(chromium: Browser, site: Site) -> None:
+    name = site.add_officer("plain", must_change=True)
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site.web_url}/feeds?lang=en")
-    fill_in(page, "plain", first)
-    change_password(page, first)
+    fill_in(page, name, PASSWORD)
+    change_password(page, PASSWORD, "three tall pines by the road")
     assert urlsplit(page.url).path == "/feeds"
     context.close()
 
 
-def test_every_screen_lives_within_its_policy(page: Page, site: Appliance, officer: str, complaints: list[str]) -> None:
+def test_every_screen_lives_within_its_policy(page: Page, site: Site, officer: str, complaints: list[str]) -> None:
     page.goto(f"{site.web_url}/wall?lang=en")
     fill_in(page, officer, PASSWORD)
     page.wait_for_function(LIVE)
@@ -154,16 +176,23 @@ def test_every_screen_lives_within_its_policy(page: Page, site: Appliance, offic
     assert page.evaluate("window.evil") is None and len(complaints) == 1
 
 
-def test_a_screen_whose_log_in_ends_says_so(page: Page, site: Appliance, officer: str) -> None:
+def test_a_screen_whose_log_in_ends_says_so(page: Page, site: Site) -> None:
+    officer = site.add_officer("leaving", must_change=False)
+    page.route("**/assets/session.js*", look_often)
     page.goto(f"{site.web_url}/wall?lang=en")
     fill_in(page, officer, PASSWORD)
     page.wait_for_function(LIVE)
-    accounts(site, "disable", officer)
+    site.accounts.disable(officer)
     page.wait_for_function(
         "() => window.countyBrain?.feed?.connection.state === 'lost' || location.pathname === '/login'"
     )
-    page.wait_for_url("**/login?next=%2Fwall*", timeout=40_000)
-    accounts(site, "enable", officer)
+    page.wait_for_url("**/login?next=%2Fwall*")
+
+
+def look_often(route: Route) -> None:
+    """Let the page look twice a second whether the log-in goes on, and not every ten."""
+    script = (ROOT / "assets" / "session.js").read_text(encoding="utf-8")
+    route.fulfill(body=script.replace("10_000", "500"), content_type="text/javascript")
 
 
 def test_the_demo_lets_one_be_anybody(page: Page, demo: str, complaints: list[str]) -> None:

@@ -75,6 +75,31 @@ def test_it_is_one_screen_without_scrolling(page: Page, wall: Appliance, width: 
     assert smallest >= height / 60 - 0.51
 
 
+def test_scenes_take_turns_on_one_map_and_leave_out_what_is_silent(page: Page, wall: Appliance) -> None:
+    open_wall(page, wall)
+    root = page.locator("[data-screen=wall]")
+    expect(root).to_have_attribute("data-scene", "overview")
+    page.evaluate("() => { document.querySelector('canvas.maplibregl-canvas').dataset.mine = 'yes' }")
+    expect(page.locator("[data-region=below] [data-panel]")).to_have_count(4)
+    page.keyboard.press("ArrowRight")
+    expect(root).to_have_attribute("data-scene", "cases")
+    expect(page.locator("[data-region=below] [data-panel]")).to_have_count(2)
+    expect(page.locator("[data-figure=overdue]")).to_be_visible()
+    expect(page.locator("[data-figure=bins_to_empty]")).to_be_hidden()
+    assert page.evaluate("() => countyBrain.map.isVisible('open_cases') && !countyBrain.map.isVisible('smart_bins')")
+    page.keyboard.press("ArrowRight")  # nobody sends waste, traffic, environment or workers here
+    expect(root).to_have_attribute("data-scene", "health")
+    expect(page.locator("[data-slot=health] [data-state=never]").first).to_be_visible()
+    expect(page.locator("[data-slot=skipped]")).to_contain_text("环卫、交通、环境")
+    page.keyboard.press(" ")
+    expect(page.locator("[data-deed=pause]")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("1")
+    expect(root).to_have_attribute("data-scene", "overview")
+    assert page.evaluate("() => document.querySelector('canvas.maplibregl-canvas').dataset.mine") == "yes"
+    page.goto(f"{wall.web_url}/wall?scene=waste")
+    expect(root).to_have_attribute("data-scene", "waste")  # asked for by its address: it stays, and says it is silent
+
+
 def test_a_posted_case_is_on_the_wall_within_two_seconds(page: Page, wall: Appliance, county: County) -> None:
     """A machine that is busy with something else gets five tries; a path that takes longer fails all of them."""
     open_wall(page, wall)

@@ -98,7 +98,7 @@ class Model:
 
     flow: str
     state: str = "reported"
-    before: str = "reported"
+    trail: list[str] = field(default_factory=list)
     unit: str | None = None
     version: int = 0
     returns: int = 0
@@ -128,7 +128,7 @@ class Model:
         target = find_next(self.flow, self.state, action)
         assert target is not None
         self.version += 1
-        new = {"=": self.state, "<": self.before}.get(target, target)
+        new = self.state if target == "=" else self.trail.pop() if target == "<" else target
         if action in ("reopen", "unmerge"):
             self.pauses.append([self.ended_at, at])
             self.ended_at = self.merged_into = None
@@ -137,7 +137,9 @@ class Model:
                 self.pauses[-1][1] = at
             if new == "suspended":
                 self.pauses.append([at, None])
-            self.before, self.state = self.state, new
+            if target != "<" and self.ended_at is None and action != "reopen":
+                self.trail.append(self.state)
+            self.state = new
         if action in ("close", "void", "merge"):
             self.ended_at, self.card = at, None
         if action == "merge":
@@ -154,8 +156,12 @@ class Model:
         if action == "lift_card":
             self.card = None
         if action == "join":
-            self.parts = {str(unit): False for unit in details["units"]} | self.parts  # type: ignore[attr-defined]
+            self.parts |= {str(unit): False for unit in details["units"]}  # type: ignore[attr-defined]
         if action == "part_done":
             self.parts[str(unit)] = True
-        said = {"self_handle": "cell", "dispatch": "town"}.get(action) if self.flow == "urban" else None
-        self.level = str(details.get("level") or said or self.level)
+        if "level" in details:
+            self.level = str(details["level"])
+        elif self.flow == "urban" and action == "self_handle":
+            self.level = "cell"
+        elif self.flow == "urban" and action == "dispatch" and self.level != "county":
+            self.level = "town"

@@ -2,13 +2,14 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cases.calendars import DAY_MS, UNITS, Span, Unit, WorkCalendar, read_span
+from cases.calendars import DAY_MS, Span, Unit, WorkCalendar, read_span
 from cases.holidays import YEARS
 from geo.pack import PackError
 from geo.profile import Calendar, read_profile
@@ -177,7 +178,7 @@ def test_hours_that_overlap_count_once() -> None:
     ],
 )
 def test_what_is_no_span(value: object) -> None:
-    with pytest.raises(ValueError, match="must be"):
+    with pytest.raises(ValueError, match=r"amount|unit|object"):
         read_span(value)
 
 
@@ -235,7 +236,7 @@ def test_used_and_add_agree_with_walking(name: str, data: st.DataObject) -> None
 
 
 moments = st.integers(0, 24 * 365 * 86_400).map(lambda second: local("2004-01-01") + timedelta(seconds=second))
-spans = st.builds(Span, st.floats(0.01, 400), st.sampled_from(UNITS))
+spans = st.builds(Span, st.floats(0.01, 400), st.sampled_from(get_args(Unit)))
 
 
 @settings(deadline=None)
@@ -249,7 +250,7 @@ def test_add_undoes_used(start: datetime, span: Span, name: str) -> None:
 
 
 @settings(deadline=None)
-@given(moments, moments, moments, st.sampled_from(UNITS))
+@given(moments, moments, moments, st.sampled_from(get_args(Unit)))
 def test_spans_of_time_add_up(one: datetime, two: datetime, three: datetime, unit: Unit) -> None:
     calendar, _, _ = walk("national day 2026")
     first, middle, last = sorted((one, two, three))

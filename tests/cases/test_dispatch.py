@@ -8,12 +8,14 @@ import pytest
 
 from cases.dispatch import PLATFORM_RULE, UNLISTED_RULE, Facts, lies_within, list_hand_backs, read_hours
 from cases.duties import Deed, decide, leads_to_unit, look_at
-from cases.flow import load_built_in
-from cases.fold import STEWARD, CaseState, Step, fold
+from cases.flow import LEVELS, load_built_in
+from cases.fold import CaseState, Step, fold
 from cases.rulebook import Rulebook, read_rulebook
 from geo.county import County
-from geo.pack import PackError
+from geo.pack import Name, PackError
 from ingest.answers import Case
+from ingest.case_state import STEWARD
+from ingest.reasons import Reason
 from ingest.tables import as_ms, as_time
 from tests.cases.packs import case, read
 from tests.cases.test_matters import REFUSING
@@ -131,6 +133,12 @@ def test_what_is_on_no_list_goes_by_the_named_rule(county: County) -> None:
     assert (found.rule, found.unit, found.name.zh, found.automatic) == (UNLISTED_RULE, "U13", "转综治中心", False)
 
 
+def test_who_follows_a_proposal_does_not_bring_down_what_has_gone_up(demo: Rulebook) -> None:
+    found = demo.dispatch.propose(facts("0102"))
+    assert found is not None and found.level == "town"
+    assert [found.settle(level)["level"] for level in LEVELS] == ["town", "town", "town", "county"]
+
+
 def test_hours_pass_midnight() -> None:
     night, day = read_hours("18:00-08:00"), read_hours("08:00-18:00")
     assert night is not None and day is not None
@@ -171,21 +179,21 @@ def test_a_difficult_dispute_is_the_county_centres(demo: Rulebook) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('key = "day"', 'key = "night"', r"dispatch_rules\[1\].key: 'night' is taken"),
+        ('key = "day"', 'key = "night"', r"dispatch_rules\[2\].key: 'night' is taken"),
         ('key = "day"', 'key = "platform"', r"dispatch_rules\[2\].key: 'platform' is taken"),
-        ('key = "day"', 'key = ""', r"dispatch_rules\[2\].key: '' is missing"),
-        ('zh = "日间"', "", r"dispatch_rules\[2\].zh is missing"),
+        ('key = "day"', 'key = ""', r"dispatch_rules\[2\].key: Expected `str` of length >= 1"),
+        ('zh = "日间"', "", r"dispatch_rules\[2\].zh: missing"),
         ('unit = "U08"', 'unit = "U99"', r"dispatch_rules\[2\].unit: there is no unit 'U99'"),
         ('co_units = ["U05"]', 'co_units = ["U98"]', r"dispatch_rules\[2\].co_units: there is no unit 'U98'"),
         ('co_units = ["U05"]', 'co_units = ["U08"]', r"dispatch_rules\[2\].co_units: 'U08' leads already"),
         ('areas = ["339901001"]', 'areas = ["11"]', r"dispatch_rules\[1\].areas: '11'"),
-        ('channels = ["hotline"]', 'channels = ["fax"]', r"dispatch_rules\[1\].channels: there is no channel 'fax'"),
+        ('channels = ["hotline"]', 'channels = ["fax"]', r"dispatch_rules\[1\].channels\[1\]: .*'fax'"),
         ('levels = ["village"]', 'levels = ["moon"]', "dispatch_rules.*levels.*moon"),
         ("severities = [3, 4]", "severities = [5]", "dispatch_rules.*severities"),
         ('hours = "18:00-08:00"', 'hours = "18-8"', r"dispatch_rules\[1\].hours: '18-8' is no span"),
         ('hours = "18:00-08:00"', 'hours = "08:00-08:00"', r"dispatch_rules\[1\].hours"),
         ("automatic = true", 'automatic = "yes"', "dispatch_rules.*automatic"),
-        ("automatic = true", "urgent = true", "unknown field `urgent`"),
+        ("automatic = true", "urgent = true", "urgent: there is no such field"),
     ],
 )
 def test_what_is_wrong_is_named(county: County, before: str, after: str, said: str) -> None:
@@ -229,7 +237,7 @@ def test_no_class_ends_in_what_the_flow_does_not_know(demo: Rulebook, county: Co
             deeds, state = live_on(demo, case(category, severity, reported_at=NOON))
             assert (state.irregular, state.overtaken) == ((), ()), category
             assert state.grade == ("major" if severity == 1 else state.grade)
-            assert all(deed.note and deed.rule for deed in deeds)
+            assert all(deed.why.rule.zh and deed.rule for deed in deeds)
             if state.grade == "major" and not category.startswith("D"):
                 assert state.state == "dispatched" and state.unit, category
 
@@ -261,7 +269,7 @@ def test_what_the_list_refuses_is_voided_in_its_words_unless_somebody_took_it(co
     day = datetime(2026, 11, 19, 2, tzinfo=UTC)
     deed = ask(rulebook, case("0402", 3, reported_at=day))
     assert deed is not None and (deed.action, deed.rule) == ("void", "matters:unlisted")
-    assert "清单外不受理" in deed.note
+    assert deed.why == Reason(code="unlisted", rule=Name("清单外不受理", "not taken"), version="1")
     taken = ask(rulebook, case("0402", 3, reported_at=day), tell(("accept", None)))
     assert taken is None or taken.action != "void"
 

@@ -2,16 +2,17 @@
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bench.duplicates import make_busy_county, measure_chicago, measure_messages, read_chicago
+from cases.calendars import DAY_MS
 from cases.duplicate_index import DuplicateIndex
 from cases.duplicates import (
-    DAY_MS,
-    HOUR_MS,
     DuplicateRules,
     Likeness,
     Report,
@@ -21,8 +22,12 @@ from cases.duplicates import (
     measure_metres,
     read_rules,
 )
+from cases.repeats import find_repeated
 from cases.wording import Vocabulary, split_words
 from geo.pack import PackError
+from ingest.answers import Case
+from ingest.tables import HOUR_MS
+from tests.cases.packs import case as make_case
 
 RULES = DuplicateRules()
 METRE = 1 / 111_320  # degrees of latitude
@@ -106,7 +111,7 @@ def test_the_same_reporter_raises_a_score() -> None:
     ours = replace(HEAP, contact="digest")
     far = other(text="垃圾没人清", lat=29.5 + 60 * METRE, contact="digest")
     (raised,) = find_likely_duplicates(ours, [far], RULES)
-    plain = find_likely_duplicates(ours, [replace(far, contact="another")], replace(RULES, listed=0.0))[0]
+    plain = find_likely_duplicates(ours, [replace(far, contact="another")], structs.replace(RULES, listed=0.0))[0]
     assert raised.score == pytest.approx(1 - (1 - plain.score) / 2)
     assert raised.reasons[-1].kind == "contact"
 
@@ -114,7 +119,7 @@ def test_the_same_reporter_raises_a_score() -> None:
 def test_a_score_is_the_product_of_its_reasons() -> None:
     ours = replace(HEAP, contact="digest")
     for one in (other(contact="digest", category="0103"), other(ended_ms=NOW_MS - 1, text="垃圾堆")):
-        for likeness in find_likely_duplicates(ours, [one], replace(RULES, listed=0.0)):
+        for likeness in find_likely_duplicates(ours, [one], structs.replace(RULES, listed=0.0)):
             product = 1.0
             for reason in likeness.reasons:
                 product *= reason.likeness
@@ -135,6 +140,25 @@ def test_repeats_are_what_was_closed_here_before() -> None:
     found = find_repeats(HEAP, [older, *others, closed], RULES)
     assert [likeness.other.case_id for likeness in found] == ["C", "D"]
     assert {reason.kind: reason.value for reason in found[0].reasons}["closed"] == 240
+
+
+def test_a_case_repeats_what_was_closed_and_not_what_was_merged_or_voided() -> None:
+    at = datetime(2026, 11, 20, 2, tzinfo=UTC)
+    rules = DuplicateRules(repeat_radius_m=50, repeat_days=30)
+
+    def ended(number: str, lat: float, action: str = "close", days: int = 10) -> Case:
+        fields = {"case_id": number, "lat": lat, "last_action": action, "closed_at": at - timedelta(days)}
+        return make_case(**fields, reported_at=at - timedelta(days + 1))
+
+    def repeats(*others: Case, lat: float = 29.45) -> frozenset[str]:
+        return find_repeated([make_case(case_id="new", reported_at=at, lat=lat), *others], rules)
+
+    assert repeats(ended("C", 29.45 + 49 * METRE)) == {"new"}
+    assert repeats(ended("C", 29.45 - 49 * METRE)) == {"new"}
+    assert repeats(ended("C", 29.45 + 51 * METRE)) == frozenset()
+    assert repeats(ended("M", 29.45, "merge"), ended("V", 29.45, "void")) == frozenset()
+    assert repeats(ended("C", 29.45, days=31)) == frozenset()
+    assert repeats(make_case(case_id="open", lat=29.45, reported_at=at - timedelta(1))) == frozenset()
 
 
 def test_metres() -> None:
@@ -195,12 +219,12 @@ def test_the_index_finds_what_a_plain_search_finds() -> None:
     assert len(index) == len(left)
     vocabulary = Vocabulary(report.text for report in left.values())
     found = 0
-    for report in [*crowded[1:600], *moved]:
+    for report in [*crowded[1:200], *moved]:
         plain = find_likely_duplicates(report, left.values(), RULES, vocabulary)
         assert index.find_duplicates(report) == plain
         assert index.find_repeats(report) == find_repeats(report, left.values(), RULES)
         found += len(plain)
-    assert found > 300
+    assert found > 100
 
 
 def test_an_empty_index_holds_nothing() -> None:
@@ -214,13 +238,14 @@ def test_an_empty_index_holds_nothing() -> None:
 def test_a_county_sets_its_own_rules() -> None:
     assert read_rules({}) == RULES
     read = read_rules({"duplicates": {"radius_m": 80, "likely": 0.9, "weights": {"words": 0.5}}})
-    assert read == replace(RULES, radius_m=80.0, likely=0.9, weights=Weights(words=0.5))
+    assert read == structs.replace(RULES, radius_m=80.0, likely=0.9, weights=Weights(words=0.5))
 
 
 @pytest.mark.parametrize(
     ("table", "field"),
     [
         ({"radius": 5}, "duplicates.radius"),
+        ({"radius_m": float("inf")}, "duplicates.radius_m"),
         ({"radius_m": "far"}, "duplicates.radius_m"),
         ({"days": 0}, "duplicates.days"),
         ({"days": True}, "duplicates.days"),
@@ -228,7 +253,7 @@ def test_a_county_sets_its_own_rules() -> None:
         ({"listed": float("nan")}, "duplicates.listed"),
         ({"weights": {"words": 2}}, "duplicates.weights.words"),
         ({"weights": 3}, "duplicates.weights"),
-        ({"listed": 0.9}, "duplicates.listed"),
+        ({"listed": 0.9}, "duplicates: listed must not be above likely"),
         ([], "duplicates"),
     ],
 )

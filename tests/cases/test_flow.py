@@ -2,12 +2,15 @@
 
 import copy
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cases.flow import ROLES, load_built_in, read_flow, read_flows
+from cases.flow import ROLES, load_built_in, read_flows
+from cases.rulebook import read_rulebook
+from geo.county import County
 from geo.pack import PackError
 from ingest.case_state import CLOSING, REOPENING
 
@@ -39,27 +42,51 @@ def _break(path: list[Any], value: Any) -> dict[str, Any]:
     ("path", "value", "said"),
     [
         (["actions", 0, "moves"], {"reported": "nowhere"}, "send_verify: reported → nowhere"),
-        (["actions", 0, "roles"], ["mayor"], "role 'mayor'"),
+        (["actions", 0, "roles"], ["mayor"], r"actions\[1\].roles\[1\]: .*'mayor'"),
         (["actions", 0, "needs"], ["luck"], "need 'luck'"),
-        (["actions", 0, "effect"], "boom", "effect 'boom'"),
+        (["actions", 0, "effect"], "boom", r"actions\[1\].effect: .*'boom'"),
         (["actions", 0, "moves"], {"reported": "closed"}, "a case ends by"),
         (["actions", 0, "moves"], {"closed": "filed"}, "an ended case is taken up by"),
         (["actions", 0, "key"], "undo", "that name is taken"),
         (["states", "limbo"], {"zh": "虚", "owner": "unit"}, "state limbo cannot be reached"),
-        (["states", "filed"], {"zh": "立案", "owner": "mayor"}, "'mayor' is no role"),
-        (["level"], "moon", "level 'moon'"),
+        (["states", "filed"], {"zh": "立案", "owner": "mayor"}, "states.filed.owner: .*'mayor'"),
+        (["level"], "moon", "level: .*'moon'"),
         (["states"], {}, "first state must be reported"),
-        (["actions"], [{"key": "x"}], "is missing"),
+        (["actions"], [{"key": "x"}], r"actions\[1\].zh: missing"),
+        (["actions", 0, "undoabel"], True, r"actions\[1\].undoabel: there is no such field"),
+        (["actions", 0, "effect"], "extend", "effect 'extend' needs 'extra'"),
+        (["actions", 1, "key"], "send_verify", "actions: two have the same key"),
+        (["states", "suspended", "paused"], "no", "states.suspended.paused: Expected `bool`"),
     ],
 )
 def test_a_broken_flow_is_named(path: list[Any], value: Any, said: str) -> None:
     with pytest.raises(PackError, match=said) as caught:
-        read_flow(_break(path, value), "cases.toml: flows[1]")
-    assert str(caught.value).startswith("cases.toml: flows[1]: ")
+        read_flows({"flows": [_break(path, value)]})
+    assert str(caught.value).startswith("cases.toml: flows[1]")
 
 
 def test_a_pack_replaces_a_flow_by_its_key() -> None:
     own = _break(["zh"], "我们的流程")
-    flows = read_flows([own])
+    flows = read_flows({"flows": [own]})
     assert flows["urban"].name.zh == "我们的流程"
     assert flows["dispute"] == load_built_in()["dispute"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"key": "water"}, "flow water.categories: every class is already in flow urban"),
+        ({"key": "water", "categories": ["7"]}, "flow water.categories: '7' begins no code"),
+        ({"categories": ["01"]}, "one must take every class"),
+    ],
+)
+def test_every_class_takes_one_flow(county: County, changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(PackError, match=said):
+        read_rulebook(replace(county, case_settings={"flows": [URBAN | changes]}))
+
+
+def test_the_flow_of_the_longest_beginning_is_taken(county: County) -> None:
+    own = URBAN | {"key": "water", "categories": ["0105", "04"]}
+    rulebook = read_rulebook(replace(county, case_settings={"flows": [own]}))
+    flows = {code: rulebook.flow_of(code).key for code in ("0105", "0101", "0406", "D04", "9")}
+    assert flows == {"0105": "water", "0101": "urban", "0406": "water", "D04": "dispute", "9": "urban"}

@@ -97,7 +97,7 @@ def test_cards_extensions_returns_and_parts_are_laid_down() -> None:
         ),
     )
     assert state.parts == (Part("U02", 4000), Part("U03", 4000, 5000))
-    assert state.extensions == ({"amount": 2, "unit": "working_days"},)
+    assert state.extensions == ((6000, {"amount": 2, "unit": "working_days"}),)
     assert (state.card, state.level, state.returns, state.grade, state.unit) == ("yellow", "county", 1, "major", "U01")
     assert fold(URBAN, tell(("supervise", {"card": "red"}), "lift_card")).card is None
 
@@ -121,6 +121,34 @@ def test_a_merged_case_comes_back_to_where_it_was() -> None:
     assert (fold(URBAN, merged).state, fold(URBAN, merged).merged_into) == ("merged", "C-1")
     back = fold(URBAN, tell("accept", ("merge", {"into": "C-1"}), "unmerge"))
     assert (back.state, back.merged_into, back.is_open) == ("accepted", None, True)
+
+
+def test_a_case_merged_in_a_pause_comes_back_to_the_pause_and_goes_on_from_there() -> None:
+    path = ["accept", "file", ("dispatch", {"unit": "U01"}), "suspend", ("merge", {"into": "C-1"}), "unmerge"]
+    assert fold(URBAN, tell(*path)).state == "suspended"
+    resumed = fold(URBAN, tell(*path, "resume"))
+    assert (resumed.state, resumed.is_open, resumed.since_ms) == ("dispatched", True, 3000)
+    assert resumed.stops == ((4000, 5000), (5000, 6000), (6000, 7000))
+
+
+def test_a_step_begins_anew_where_another_has_it_now_and_not_after_a_pause() -> None:
+    path = ["accept", ("triage", {"complexity": "simple"}), ("mediate", {"unit": "U14", "kind": "people"})]
+    assert fold(DISPUTE, tell(*path, "suspend", "resume")).since_ms == 3000
+    assert fold(DISPUTE, tell(*path, ("hand_over", {"unit": "U13", "kind": "judicial"}))).since_ms == 4000
+    assert fold(DISPUTE, tell(*path, ("grade", {"grade": "minor"}))).since_ms == 3000
+
+
+def test_what_has_gone_up_is_not_brought_down_by_dispatching_it() -> None:
+    up = ["accept", ("escalate", {"level": "county"}), ("dispatch", {"unit": "U01"})]
+    assert fold(URBAN, tell(*up)).level == "county"
+    assert fold(URBAN, tell("accept", ("dispatch", {"unit": "U01"}))).level == "town"
+    assert fold(URBAN, tell(("escalate", {"level": "county"}), "self_handle")).level == "cell"
+
+
+def test_who_has_done_a_part_can_be_called_in_again() -> None:
+    join = ("join", {"units": ["U02"]})
+    state = fold(URBAN, tell(join, join, ("part_done", {"unit": "U02"}), join))
+    assert state.parts == (Part("U02", 1000, 3000), Part("U02", 4000))
 
 
 def test_of_two_who_act_at_once_the_second_is_overtaken() -> None:

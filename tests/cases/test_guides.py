@@ -36,12 +36,12 @@ def test_without_a_general_one_a_class_has_none() -> None:
     [
         ([{"categories": ["07"], "steps": [STEP]}], r"guides\[1\].categories.*'07' begins no code"),
         ([{"steps": [STEP]}, {"steps": [STEP]}], r"guides\[2\].categories: every class is already in guides\[1\]"),
-        ([{"steps": []}], r"guides\[1\]: steps is empty"),
-        ([{"steps": [{"en": "look"}]}], r"guides\[1\].steps\[1\].zh is missing"),
+        ([{"steps": []}], r"guides\[1\].steps: Expected `array` of length >= 1"),
+        ([{"steps": [{"en": "look"}]}], r"guides\[1\].steps\[1\].zh: missing"),
         ([{"steps": [STEP], "calls": [{"zh": "谁"}]}], r"guides\[1\].calls\[1\]: unit, role or phone"),
         ([{"steps": [STEP], "calls": [{"zh": "谁", "unit": "U99"}]}], r"calls\[1\].unit: there is no unit 'U99'"),
         ([{"steps": [STEP], "calls": [{"zh": "谁", "role": "mayor"}]}], r"calls\[1\].role: there is no role 'mayor'"),
-        ([{"steps": [STEP], "basis": [{"zh": "法"}]}], r"guides\[1\].basis\[0\].*law_zh"),
+        ([{"steps": [STEP], "basis": [{"zh": "法"}]}], r"guides\[1\].basis\[1\].law_zh: missing"),
         ([{"steps": [STEP], "colour": "red"}], r"guides\[1\].*colour"),
     ],
 )

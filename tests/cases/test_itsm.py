@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from cases.flow import Flow, read_flow
+from cases.flow import Flow, read_flows
 from cases.fold import OUT_OF_TURN, UNKNOWN, Step, fold
 
 WAITING = ("Awaiting User Info", "Awaiting Vendor", "Awaiting Problem", "Awaiting Evidence")
@@ -37,7 +37,8 @@ def flow() -> Flow:
         {"key": "close", "zh": "close", "roles": ["unit"], "moves": {"resolved": "closed"}},
         {"key": "reopen", "zh": "reopen", "roles": ["unit"], "moves": {"closed": "active"}},
     ]
-    return read_flow({"key": "itsm", "zh": "itsm", "categories": [""], "states": states, "actions": actions}, "itsm")
+    own = {"key": "itsm", "zh": "itsm", "categories": [""], "states": states, "actions": actions}
+    return read_flows({"flows": [own]})["itsm"]
 
 
 def read_log(shared: Path) -> pandas.DataFrame:

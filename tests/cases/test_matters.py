@@ -7,6 +7,7 @@ import pytest
 
 from cases.matters import Matter, grade_case
 from cases.rulebook import Rulebook, read_rulebook
+from cases.tables import Named
 from geo.county import County
 from geo.pack import PackError
 from tests.cases.packs import read
@@ -98,7 +99,11 @@ def test_a_report_goes_by_the_list_of_its_day(county: County) -> None:
     ],
 )
 def test_what_is_major(major: bool, severity: int, units: tuple[str, ...], grade: str, rule: str) -> None:
-    matter = Matter(code="M", zh="x", categories=("01",), grade="major" if major else "minor")
+    words = Named(zh="x")
+    matter = Matter(
+        code="M", zh="x", categories=("01",), grade="major" if major else "minor",
+        admission=words, standard=words, exit=words,
+    )  # fmt: skip
     grading = grade_case(matter, severity, units)
     assert (grading.grade, grading.rule) == (grade, rule)
 
@@ -106,22 +111,30 @@ def test_what_is_major(major: bool, severity: int, units: tuple[str, ...], grade
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("valid_from = 2026-11-20", "valid_from = 2026-01-01", "matter_lists: two are valid from the same day"),
-        ('unlisted_rule = { zh = "转综治中心" }', "", r"matter_lists\[2\].unlisted_rule is missing"),
+        ("valid_from = 2026-11-20", "valid_from = 2026-01-01", "matter_lists\[2\].valid_from: another list"),
+        ('unlisted_rule = { zh = "转综治中心" }', "", r"matter_lists\[2\].unlisted_rule: missing"),
         ('unlisted_unit = "U13"', 'unlisted_unit = "U99"', r"matter_lists\[2\].unlisted_unit: there is no unit 'U99'"),
         ('unlisted_unit = "U13"', "", r"matter_lists\[2\].unlisted_unit"),
         ('categories = ["0102"]', 'categories = ["0777"]', r"matter_lists\[2\].matters\[1\].categories: '0777'"),
-        ('categories = ["0102"]', "categories = []", r"matter_lists\[2\].matters\[1\].categories is empty"),
-        ('categories = ["0102"]', 'categories = ["0102", "0102"]', r"'0102' is already in M1"),
-        ('zh = "暴露垃圾"', "", r"matter_lists\[2\].matters\[1\].zh is missing"),
-        ('categories = ["0102"]\n\nadmission = { zh = "进" }', 'categories = ["0102"]', r"\[1\].admission is missing"),
+        (
+            'categories = ["0102"]',
+            "categories = []",
+            r"matter_lists\[2\].matters\[1\].categories: Expected `array` of length >= 1",
+        ),
+        (
+            'categories = ["0102"]',
+            'categories = ["0102", "0102"]',
+            r"'0102' is already in matter_lists\[2\].matters\[1\]",
+        ),
+        ('zh = "暴露垃圾"', "", r"matter_lists\[2\].matters\[1\].zh: missing"),
+        ('categories = ["0102"]\n\nadmission = { zh = "进" }', 'categories = ["0102"]', r"\[1\].admission: missing"),
         (
             'code = "M1"\nzh = "暴露垃圾"',
             'code = 1\nzh = "暴露垃圾"',
-            r"matter_lists\[2\].matters\[0\].code: Expected `str`",
+            r"matter_lists\[2\].matters\[1\].code: Expected `str`",
         ),
         ('code = "M1"\nzh = "暴露垃圾"', 'code = "M1"\ngrade = "big"\nzh = "x"', r"grade: Invalid enum value 'big'"),
-        ('code = "M1"\nzh = "暴露垃圾"', 'code = "M1"\nlimit = 3\nzh = "x"', "unknown field `limit`"),
+        ('code = "M1"\nzh = "暴露垃圾"', 'code = "M1"\nlimit = 3\nzh = "x"', "limit: there is no such field"),
     ],
 )
 def test_what_is_wrong_is_named(county: County, before: str, after: str, said: Any) -> None:

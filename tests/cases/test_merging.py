@@ -11,17 +11,17 @@ from cases.merging import Entry, check_merge
 NUMBERS = "ABCDEFGH"
 
 
-def entry(case_id: str, into: str | None = None, **fields: object) -> Entry:
-    plain = Entry(case_id, "urban", "339901001001001", into is not None, into)
+def entry(into: str | None = None, **fields: object) -> Entry:
+    plain = Entry("urban", "339901001001001", into is not None, into)
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
 @given(st.lists(st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)), max_size=20))
 def test_merges_that_are_allowed_make_no_circle(wishes: list[tuple[str, str]]) -> None:
-    cases = {number: entry(number) for number in NUMBERS}
+    cases = {number: entry() for number in NUMBERS}
     for number, into in wishes:
         if check_merge(cases, number, into) is None:
-            cases[number] = entry(number, into)
+            cases[number] = entry(into)
     for number in NUMBERS:
         steps = 0
         while (above := cases[number].merged_into) is not None:
@@ -48,13 +48,13 @@ def test_merges_that_are_allowed_make_no_circle(wishes: list[tuple[str, str]]) -
     ],
 )
 def test_what_may_be_merged(case_id: str, into: str, area: str, fault: str | None) -> None:
-    cases = [
-        entry("A"),
-        entry("B"),
-        entry("M", "B"),
-        entry("E", ended=True),
-        entry("D", flow="dispute"),
-        entry("T", cell_code="339901002001001"),
-        entry("O", cell_code=None),
-    ]
-    assert check_merge({case.case_id: case for case in cases}, case_id, into, area) == fault
+    cases = {
+        "A": entry(),
+        "B": entry(),
+        "M": entry("B"),
+        "E": entry(ended=True),
+        "D": entry(flow="dispute"),
+        "T": entry(cell_code="339901002001001"),
+        "O": entry(cell_code=None),
+    }
+    assert check_merge(cases, case_id, into, area) == fault

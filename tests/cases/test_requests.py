@@ -139,7 +139,16 @@ def test_a_bad_field_is_named(action: str, change: dict[str, Any], field: str) -
 
 
 @pytest.mark.parametrize(
-    "extra", [{}, {"amount": 0, "unit": "days"}, {"amount": True, "unit": "days"}, {"amount": 2}, 3]
+    "extra",
+    [
+        {},
+        {"amount": 1, "unit": "days", "why": "rain"},
+        {"amount": 4000, "unit": "days"},
+        {"amount": 0, "unit": "days"},
+        {"amount": True, "unit": "days"},
+        {"amount": 2},
+        3,
+    ],
 )
 def test_an_extension_is_an_amount_of_time(extra: Any) -> None:
     request = Request("extend", None, "because", {"extra": extra})

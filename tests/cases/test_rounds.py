@@ -6,10 +6,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cases.rounds import Coverage, Plan, Rounds, Task, cover, list_tasks, list_visits, read_rounds
+from cases.rounds import (
+    COVERED_DAYS,
+    Coverage,
+    Plan,
+    Rounds,
+    Task,
+    cover,
+    cover_visits,
+    list_tasks,
+    list_visits,
+    read_rounds,
+)
 from geo.county import County
 from geo.pack import Name, PackError
-from ingest.rows.rounds import CarePerson, Check
+from ingest.rows.rounds import CareEntry, CarePerson, Check
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 WEEKLY = Plan("weekly", Name("周", "Weekly"), "patrol", 7, 2)
@@ -135,3 +146,36 @@ def test_two_plans_cannot_have_one_key(county: County) -> None:
     row = {"key": "a", "zh": "a", "kind": "patrol", "every": {"amount": 7, "unit": "days"}}
     with pytest.raises(PackError, match="same key"):
         read_rounds(replace(county, case_settings={"patrols": [row, row]}))
+
+
+TODAY = MONDAY + timedelta(days=60)
+
+
+@pytest.mark.parametrize(
+    ("ago", "agreed", "covered"),
+    [
+        ((), None, Coverage(1, 0, 0)),  # never visited
+        ((), 3, Coverage(0, 0, 0)),  # a day is agreed, and has not come
+        ((), -1, Coverage(1, 0, 0)),
+        ((38, 24, 10), None, Coverage(2, 2, 0)),  # every 14 days, as laid down
+        ((38, 22, 8), None, Coverage(2, 2, 1)),  # once two days late, within the grace
+        ((38, 19, 5), None, Coverage(2, 1, 0)),  # once five days late: that one is missed
+        ((38, 24), None, Coverage(2, 1, 0)),  # the next was due ten days ago
+        ((38, 24), 2, Coverage(1, 1, 0)),  # but is agreed for the day after tomorrow
+        ((60,), None, Coverage(1, 0, 0)),  # owed all the time
+        ((14,), None, Coverage(1, 1, 0)),  # due today, which is not over
+        ((28, 14), None, Coverage(2, 2, 0)),
+    ],
+)
+def test_visits_due_in_the_last_weeks_are_covered(ago: tuple[int, ...], agreed: int | None, covered: Coverage) -> None:
+    days = [TODAY - timedelta(days=day) for day in ago]
+    next_visit = None if agreed is None else (TODAY + timedelta(days=agreed)).isoformat()
+    person = CareEntry("P1", "alone", CELL, next_visit)
+    assert cover_visits(ROUNDS, [person], {("care", "P1"): days}, TODAY) == covered
+    stranger = CareEntry("P2", "others", CELL)
+    assert cover_visits(ROUNDS, [person, stranger], {("care", "P1"): days}, TODAY) == covered
+
+
+def test_what_is_needed_goes_back_as_far_as_the_longest_turn() -> None:
+    assert ROUNDS.find_covered(TODAY) == TODAY - timedelta(days=COVERED_DAYS)
+    assert ROUNDS.find_since(TODAY) == TODAY - timedelta(days=COVERED_DAYS + 14 + 3)

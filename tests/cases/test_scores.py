@@ -1,5 +1,6 @@
 """Scores: weights and bands of the formulas, and the steps that they count, on cases folded from actions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -83,6 +84,42 @@ def test_stays_follow_each_other_and_the_present_one_is_open(rulebook: Rulebook)
     assert stays[4].actor == "sender" and stays[4].action == "dispatch"
 
 
+def test_a_steps_deadline_counts_neither_pauses_nor_what_was_granted(rulebook: Rulebook) -> None:
+    case, steps = tell(1, 60, (*PATH[:6], "suspend", "resume", "extend", "handle"))
+    steps[8] = replace(steps[8], details={"extra": {"amount": 1, "unit": "working_hours"}})
+    stays = list_passages(rulebook, case.category, case.severity, as_ms(case.reported_at), steps)
+    to_pause, pause, whole = stays[6:9]
+    assert [stay.state for stay in stays[6:9]] == ["handling", "suspended", "handling"]
+    assert to_pause.entered_ms == whole.entered_ms and pause.due_ms is None
+    # Half of four working hours from 15:00, without the hour from 16:00 and with one more: Tuesday 10:00.
+    assert whole.due_ms == as_ms(MONDAY + timedelta(hours=25))
+    assert whole.on_time
+
+
+def test_who_comes_after_is_not_blamed_for_who_was_before(rulebook: Rulebook) -> None:
+    path = (*PATH[:5], "hand_back", "dispatch", "take", "handle", "return", "dispatch", "handle")
+    case, steps = tell(1, 3, path)
+    steps[6:] = [replace(step, unit=step.unit and "U05") for step in steps[6:]]
+    steps[6] = replace(steps[6], actor="second")
+    facts = [state(rulebook, (case, steps))]
+
+    def points(score: Score) -> dict[str, float | None]:
+        return {part.key: part.points for part in score.parts}
+
+    assert points(score_dispatcher("second", facts, MONTH))["right_unit"] == 100
+    assert points(score_dispatcher("sender", facts, MONTH))["right_unit"] == 50  # the first and the last are theirs
+    assert points(score_unit("U05", facts, MONTH))["returned"] == 50
+    assert points(score_unit("U02", facts, MONTH))["returned"] is None
+
+
+def test_what_nobody_verified_or_dispatched_counts_against_cell_and_room(rulebook: Rulebook) -> None:
+    waits = [state(rulebook, tell(1, 5, PATH[:1])), state(rulebook, tell(2, 5, PATH[:4]))]
+    inspector = {part.key: part.points for part in score_inspector("worker", waits, MONTH).parts}
+    assert inspector["verified_in_time"] == 50
+    assert score_room("339901001", waits, MONTH).parts[0].points == 0
+    assert score_dispatcher("sender", waits, MONTH).parts[1].points is None  # whose it was nobody can say
+
+
 def test_facts_of_a_closed_case(rulebook: Rulebook) -> None:
     facts = state(rulebook, tell(1, 5))
     assert facts.ended_at == MONDAY + timedelta(minutes=50)
@@ -108,8 +145,9 @@ def test_a_unit_is_scored_by_four_parts(rulebook: Rulebook) -> None:
     parts = {part.key: part for part in score.parts}
     assert parts["unit_filed"].points == 100 and parts["unit_filed"].indicator.numerator == 3
     assert parts["closed"].points == pytest.approx(66.67)
-    assert parts["returned"].points == 50  # one of the two handled came back
-    assert parts["handled_in_time"].indicator.denominator == 3  # the one that came back was handled twice
+    assert parts["returned"].points == pytest.approx(66.67)  # one of three handlings came back
+    in_time = parts["handled_in_time"].indicator
+    assert (in_time.numerator, in_time.denominator) == (3, 4)  # one was handled twice, and one never
     weights = [(part.weight, part.points) for part in score.parts if part.points is not None]
     assert score.value == pytest.approx(sum(w * p for w, p in weights) / 100, abs=0.01)
 
@@ -128,7 +166,7 @@ def test_each_role_is_scored_by_its_own_steps(rulebook: Rulebook) -> None:
     ):
         assert score.value is not None and 0 <= score.value <= 100, score.kind
     dispatcher = {part.key: part for part in score_dispatcher("sender", cases, MONTH).parts}
-    assert dispatcher["right_unit"].indicator.numerator == 2 and dispatcher["right_unit"].indicator.denominator == 3
+    assert dispatcher["right_unit"].points == 75  # the first of two of one case was handed back
     assert dispatcher["dispatched"].indicator.numerator == 4
     inspector = {part.key: part.points for part in score_inspector("worker", cases, MONTH).parts}
     assert inspector["missed"] == pytest.approx(33.33)  # the hotline had to report two of three
@@ -138,7 +176,7 @@ def test_each_role_is_scored_by_its_own_steps(rulebook: Rulebook) -> None:
 
 @pytest.mark.parametrize(
     ("number", "unit", "clerk"),
-    [(0, 100, 40), (50, 100, 40), (51, 90, 40), (100, 90, 40), (150, 75, 40), (400, 60, 60), (600, 40, 75),
+    [(0, 100, 0), (50, 100, 0), (51, 90, 0), (100, 90, 0), (101, 75, 40), (150, 75, 40), (400, 60, 60), (600, 40, 75),
      (1000, 0, 75), (1300, 0, 90), (2001, 0, 100)],
 )  # fmt: skip
 def test_bands_of_a_month(number: int, unit: float, clerk: float) -> None:

@@ -10,23 +10,33 @@ import pytest
 from sqlalchemy import Engine
 
 from cases.__main__ import main
+from cases.deadline_table import MOST_ROWS
 from cases.duties import Deed
-from cases.fold import STEWARD, CaseState, fold, read_step
+from cases.fold import CaseState, fold, read_step
 from cases.rulebook import Rulebook, read_rulebook
-from cases.steward import SOURCE, Door, Signs, Steward, keep_looking, make_event
+from cases.steward import Steward, keep_looking, make_event
 from geo.county import County
+from geo.pack import Name
 from ingest.answers import CaseAction
 from ingest.arrivals import Arrival
+from ingest.case_state import STEWARD, STEWARD_SOURCE
+from ingest.door import Door
 from ingest.history import read_case
 from ingest.migrations import upgrade_database
+from ingest.reasons import Reason, read_reason
 from ingest.records import CaseActed, CaseReported
 from ingest.rows.cases import write_cases
+from ingest.rows.deadlines import read_deadlines, write_deadlines
 from ingest.sender import CloudEvent
+from ingest.signs import LifeSign
 from ingest.store import open_database
 from ingest.supervisor import EXIT_HOPELESS
+from ingest.tables import as_ms
 from tests.appliance import KEY, Appliance, act, report, wait_for
 
 LON, LAT = 120.376, 29.684
+MANUAL = "0107"
+"""A class that no rule dispatches by itself, at whatever hour the test runs."""
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +98,12 @@ def test_an_automatic_rule_dispatches_a_report_by_itself(running: Appliance, boo
         (),
     )
     last = books.actions("S-1")[-1]
-    assert (last.actor, last.source, last.details["rule"]) == (STEWARD, SOURCE, "dispatch:cleaning")
-    assert last.note is not None and "保洁类直派环卫所" in last.note
+    assert (last.actor, last.source, last.details["rule"]) == (STEWARD, STEWARD_SOURCE, "dispatch:cleaning")
+    reason = read_reason(last.details)
+    assert reason is not None and last.note is None
+    assert (reason.code, reason.rule.zh) == ("dispatch", "保洁类直派环卫所")
+    told = {lang: running.get(f"/api/cases/S-1?lang={lang}")["actions"][-1]["note"] for lang in ("zh", "en")}
+    assert told == {"zh": "自动派遣：保洁类直派环卫所", "en": f"Dispatched by itself: {reason.rule.en}"}
 
 
 def test_what_a_worker_found_is_the_workers_and_closes_without_a_yes(running: Appliance, books: Books) -> None:
@@ -124,7 +138,7 @@ def test_a_unit_that_handed_back_is_not_proposed_again(running: Appliance, books
 
 def test_an_overdue_case_gets_its_card_once_and_goes_up(running: Appliance, books: Books) -> None:
     long_ago = (datetime.now(UTC) - timedelta(days=20)).isoformat()
-    running.post(report("S-5", LON, LAT, channel="grid_worker", category="0406", reported_at=long_ago))
+    running.post(report("S-5", LON, LAT, channel="grid_worker", category=MANUAL, reported_at=long_ago))
     books.wait_for("S-5", "supervise", "escalate", "escalate")
     state = books.state("S-5")
     assert (state.card, state.level, state.responded_ms) == ("red", "county", None)
@@ -148,8 +162,11 @@ def test_many_stewards_that_are_killed_do_nothing_twice(running: Appliance, book
     """Three look at the same cases all the time, and the one that is a process is killed in between."""
     stop = threading.Event()
     doors = [Door(running.ingest_url, KEY) for _ in range(2)]
+    writer = open_database(str(books.engine.url))
     others = [
-        threading.Thread(target=keep_looking, args=(Steward(rulebook, books.engine, door), stop, Signs(None)))
+        threading.Thread(
+            target=keep_looking, args=(Steward(rulebook, books.engine, writer, door), stop, LifeSign(None, STEWARD))
+        )
         for door in doors
     ]
     for other in others:
@@ -168,6 +185,7 @@ def test_many_stewards_that_are_killed_do_nothing_twice(running: Appliance, book
             other.join()
         for door in doors:
             door.close()
+        writer.dispose()
     wait_for(lambda: "steward" in running.parts(), 40, "the steward's new process")
     running.post(report("S-9", LON, LAT))
     books.wait_for("S-9", "dispatch")  # all three have had their say by now
@@ -182,7 +200,9 @@ def test_a_person_who_is_faster_wins(running: Appliance, books: Books, rulebook:
     running.post(report("S-10", LON, LAT, channel="grid_worker", category="0199", severity=4))
     running.post(act("S-10", "void", note="不属实"))
     books.wait_for("S-10", "void")
-    event = make_event("S-10", 0, Deed("accept", "dispatch:x", "迟到的"), datetime.now(UTC))
+    event = make_event(
+        "S-10", 0, Deed("accept", "dispatch:x", Reason(code="forward", rule=Name("迟到的", "late"))), datetime.now(UTC)
+    )
     door = Door(running.ingest_url, KEY)
     assert door.post([event]) == {} and door.post([event]) == {}
     door.close()
@@ -211,13 +231,12 @@ def record(engine: Engine, *records: CaseReported | CaseActed) -> None:
 
 
 def reported(number: int, at: datetime, **changes: Any) -> CaseReported:
-    told: dict[str, Any] = {"origin": "live", "severity": 3, "channel": "grid_worker"} | changes
+    told: dict[str, Any] = {"origin": "live", "category": MANUAL, "severity": 3, "channel": "grid_worker"} | changes
     case_id = f"C-{number:02d}"
     return CaseReported(
         source="urn:tests",
         id=case_id,
         case_id=case_id,
-        category="0110",
         title="x",
         reported_at=at,
         received_at=at,
@@ -231,12 +250,12 @@ def test_an_old_database_is_worked_off_and_not_flooded(engine: Engine, rulebook:
     record(engine, *(reported(number, late, severity=4 if number < 15 else 3) for number in range(25)))
     record(engine, reported(25, late, origin="simulated"), reported(26, now - timedelta(days=61)), reported(27, now))
     notebook = Notebook()
-    steward = Steward(rulebook, engine, notebook)
+    steward = Steward(rulebook, engine, engine, notebook)
     assert [steward.look(now) for _ in range(5)] == [10, 10, 5, 0, 0]
     assert len({event.id for event in notebook.events}) == 25
     assert {event.data["case_id"] for event in notebook.events[:10]} == {f"C-{number}" for number in range(15, 25)}
     everywhere = Notebook()
-    invented_too = Steward(rulebook, engine, everywhere, simulated=True)
+    invented_too = Steward(rulebook, engine, engine, everywhere, simulated=True)
     assert sum(invented_too.look(now) for _ in range(5)) == 26
     assert {event.id for event in notebook.events} < {event.id for event in everywhere.events}
 
@@ -244,7 +263,7 @@ def test_an_old_database_is_worked_off_and_not_flooded(engine: Engine, rulebook:
 def test_what_changed_is_seen_and_what_ended_is_let_go(engine: Engine, rulebook: Rulebook) -> None:
     now = datetime.now(UTC)
     notebook = Notebook()
-    steward = Steward(rulebook, engine, notebook)
+    steward = Steward(rulebook, engine, engine, notebook)
     assert steward.look(now) == 0
     record(engine, reported(1, now, severity=1))
     assert steward.look(now) == 1
@@ -274,10 +293,60 @@ def test_what_changed_is_seen_and_what_ended_is_let_go(engine: Engine, rulebook:
 def test_what_ingest_refuses_is_said_once(engine: Engine, rulebook: Rulebook, caplog: pytest.LogCaptureFixture) -> None:
     now = datetime.now(UTC)
     record(engine, reported(1, now, severity=1), reported(2, now, severity=1))
-    steward = Steward(rulebook, engine, Notebook("C-01"))
+    steward = Steward(rulebook, engine, engine, Notebook("C-01"))
     assert [steward.look(now) for _ in range(3)] == [2, 0, 0]
     assert steward.deeds == 1
     assert [record.message for record in caplog.records] == ["ingest refused grade by rule grade:severity: no"]
+
+
+FRIDAY = datetime(2026, 11, 20, 2, tzinfo=UTC)  # 10:00 in the demo county
+RUBBLE = "0103"
+"""Two working days in all."""
+
+
+def done(case_id: str, action: str, at: datetime, **details: Any) -> CaseActed:
+    said: dict[str, Any] = {"id": f"{case_id} {action}", "actor": "wang", "received_at": at, "details": details}
+    return CaseActed(source="urn:tests", case_id=case_id, action=action, at=at, **said)
+
+
+def test_the_deadline_of_an_open_case_is_in_sql_for_others_to_tell(engine: Engine, rulebook: Rulebook) -> None:
+    steward = Steward(rulebook, engine, engine, Notebook())
+    day, hour = timedelta(days=1), timedelta(hours=1)
+
+    def after(at: datetime, *records: CaseReported | CaseActed) -> dict[str, int]:
+        record(engine, *records)
+        steward.look(at)
+        return read_deadlines(engine)
+
+    monday = FRIDAY + 3 * day
+    tuesday = FRIDAY + 4 * day
+    assert after(FRIDAY, reported(1, FRIDAY, category=RUBBLE)) == {"C-01": as_ms(tuesday)}  # over a weekend
+    to_unit = [done("C-01", action, FRIDAY) for action in ("accept", "file", "dispatch")]
+    assert after(FRIDAY, *to_unit) == {"C-01": as_ms(tuesday)}
+    assert after(monday, done("C-01", "suspend", monday, note="x")) == {}
+    assert after(monday + hour, done("C-01", "resume", monday + hour)) == {"C-01": as_ms(tuesday + hour)}
+    more = done("C-01", "extend", monday + hour, note="x", extra={"amount": 1, "unit": "working_days"})
+    assert after(monday + hour, more) == {"C-01": as_ms(tuesday + day + hour)}
+
+    # One that comes after reads what is there; had it anything to write, it could not.
+    reader = open_database(engine.url.render_as_string(hide_password=False), read_only=True)
+    Steward(rulebook, reader, reader, Notebook()).look(monday + hour)
+    reader.dispose()
+
+    assert after(tuesday, done("C-01", "void", tuesday, note="x")) == {}
+
+
+def test_many_deadlines_are_written_bit_by_bit_and_stale_ones_go(engine: Engine, rulebook: Rulebook) -> None:
+    record(engine, *(reported(number, FRIDAY, category=RUBBLE) for number in range(MOST_ROWS + 1)))
+    record(engine, reported(MOST_ROWS + 1, FRIDAY, category="a class without a limit"))
+    with engine.begin() as connection:
+        write_deadlines(connection, {"C-00": 1, "ended while nobody looked": 2})
+    steward = Steward(rulebook, engine, engine, Notebook())
+    steward.look(FRIDAY)
+    assert len(read_deadlines(engine)) <= MOST_ROWS
+    steward.look(FRIDAY)
+    due_ms = as_ms(FRIDAY + timedelta(days=4))
+    assert read_deadlines(engine) == {f"C-{number:02d}": due_ms for number in range(MOST_ROWS + 1)}
 
 
 @pytest.mark.parametrize("away", ["database", "ingest"])
@@ -294,17 +363,19 @@ def test_what_is_away_is_waited_for_and_said_once(
     engine, stop = open_database(url, read_only=True), threading.Event()
     looks: list[str | None] = []
 
-    class Counted(Signs):
+    class Counted(LifeSign):
         def tell(self, trouble: str | None) -> None:
             looks.append(trouble)
             if len(looks) == 3:
                 stop.set()
 
-    keep_looking(Steward(rulebook, engine, Door("http://127.0.0.1:9", KEY)), stop, Counted(None))
+    writer = open_database(url)
+    keep_looking(Steward(rulebook, engine, writer, Door("http://127.0.0.1:9", KEY)), stop, Counted(None, STEWARD))
     said = {"database": "the database is away: OperationalError", "ingest": "ingest: ConnectError"}[away]
     assert looks == [said] * 3
     assert [record.message for record in caplog.records] == [said]
     engine.dispose()
+    writer.dispose()
 
 
 def test_a_bad_setting_or_pack_ends_it_for_good(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ SHARED = {
     "excerpt",
     "palettes",
     "places",
+    "rounds_book",
     "series",
     "state",
     "things",

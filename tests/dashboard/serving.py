@@ -97,9 +97,10 @@ def serving_screens(county: County, settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def running(app: FastAPI, hub: Hub) -> Iterator[str]:
+def running(app: FastAPI, hub: Hub | None = None) -> Iterator[str]:
     """Yields the address of an application that runs in a thread, as soon as it answers anything."""
-    server = HubServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3), hub)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3)
+    server = uvicorn.Server(config) if hub is None else HubServer(config, hub)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     thread = threading.Thread(target=server.run, args=[[listener]])

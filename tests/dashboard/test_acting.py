@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,13 +15,6 @@ from tests.appliance import Appliance, act, report, wait_for
 
 numbers = count(1)
 AsRole = Callable[[str], httpx.Client]
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
-    running = Appliance(tmp_path_factory.mktemp("acting") / "data", demo_folder).start()
-    yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +259,16 @@ def test_a_case_is_merged_into_one_that_stands(
     refused = ask(officer, third, "merge", details={"into": other})
     assert (refused.status_code, refused.json()["field"]) == (422, "into")
     assert "merged" in refused.json()["reason"]
+
+
+def test_who_confirms_a_proposal_gives_the_case_its_level(product: Appliance, as_role: AsRole, county: County) -> None:
+    officer = as_role("county_duty")
+    for confirms in (True, False):
+        gas_leak = begin(product, as_role, county, 0, category="0403")
+        drive(officer, gas_leak, "accept")
+        proposal = read(officer, gas_leak)["proposal"]
+        drive(officer, gas_leak, ("dispatch", {"unit": proposal["unit"] if confirms else "U02"}))
+        assert (proposal["level"], read(officer, gas_leak)["level"]) == ("county", "county" if confirms else "town")
 
 
 def test_many_cases_at_once_each_have_their_own_outcome(product: Appliance, as_role: AsRole, county: County) -> None:

@@ -24,8 +24,7 @@ from ingest.records import AlertArea, Reporter
 from layers import LAYERS
 from tests.appliance import free_port, wait_for
 from tests.dashboard.serving import serving
-from tests.dashboard.test_live import record_all
-from tests.dashboard.viewing import parse_events, posting
+from tests.dashboard.viewing import parse_events, posting, record_all
 from tests.layers.worlds import act, asset_of, locate, report, sense, warn
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -402,6 +402,8 @@ def test_the_page_is_for_those_who_audit(api: httpx.Client, folder: Path) -> Non
     for who in (("county_duty",), ("leader",), ("wall",), ("supervisor", "330681001")):
         assert api.get("/audit", headers=as_viewer(*who)).status_code == 403
         assert api.get("/api/audit", headers=as_viewer(*who)).status_code == 403
+    for path in ("/audit", "/api/audit"):
+        assert api.get(f"{path}?before={10**30}", headers=as_viewer("supervisor")).status_code == 422
 
 
 def test_the_page_checks_the_log(api: httpx.Client, folder: Path) -> None:

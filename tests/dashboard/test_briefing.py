@@ -138,7 +138,9 @@ def test_moments(county: County, asked: str | None, moment: datetime) -> None:
     assert read_moment(asked, county, NOON + timedelta(seconds=40)) == moment
 
 
-@pytest.mark.parametrize("asked", ["yesterday", "2026-13-01", "08:00", "' OR 1=1"])
+@pytest.mark.parametrize(
+    "asked", ["yesterday", "2026-13-01", "08:00", "' OR 1=1", "0001-01-01", "9999-12-31T23:00-12:00"]
+)
 def test_what_is_no_moment_is_refused(county: County, asked: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_moment(asked, county, NOON)

@@ -31,7 +31,8 @@ def client(tmp_path: Path, redis_url: str, county: County) -> Iterator[TestClien
     engine = open_database(database_url, read_only=True)
     (tmp_path / FILE).write_text(ENROLMENT)
     settings = Settings(data_dir=tmp_path, redis_url=redis_url)
-    with TestClient(make_app(settings, county, Hub(county, redis_url, database_url), engine)) as client:
+    app = make_app(settings, county, Hub(county, redis_url, database_url), engine)
+    with TestClient(app, "http://localhost") as client:
         yield client
     engine.dispose()
 

@@ -1,9 +1,9 @@
 """Reports from phones: numbers, photos, intake through a real ingest, and what their makers are told of them."""
 
 import io
+import os
 import re
-import socket
-import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 from sqlalchemy import Engine, select
@@ -27,27 +26,18 @@ from dashboard.publishing import Publisher
 from dashboard.text import LANGUAGES, load_catalogue
 from geo.county import County
 from ingest.settings import Settings
-from ingest.store import open_database
 from ingest.tables import case_actions, cases
 from tests.appliance import KEY, ROOT, Appliance, act, wait_for
-from tests.dashboard.serving import AsViewer, as_viewer
+from tests.dashboard.serving import AsViewer, as_viewer, running
 
 GPS_IFD, MAKE, ORIENTATION = 0x8825, 0x010F, 0x0112
 SECRET_PLACE = "Pixel of somebody"
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
-    running = Appliance(tmp_path_factory.mktemp("field") / "data", demo_folder).start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
 def engine(product: Appliance) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{product.data_dir.resolve() / 'county.db'}", read_only=True)
-    yield opened
-    opened.dispose()
+    with product.reading() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -64,16 +54,8 @@ def opening(county: County, engine: Engine, folder: Path, ingest_port: int) -> I
     app = FastAPI()
     app.include_router(make_field_router(settings, county, engine, Publisher(settings)))
     app.add_middleware(AsViewer, viewer=None)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=[[listener]])
-        thread.start()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(20)
+    with running(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
 
 
 def middle(county: County, position: int = 0) -> tuple[float, float]:
@@ -206,6 +188,12 @@ def test_what_is_transparent_becomes_white() -> None:
     assert Image.open(io.BytesIO(clean_photo(out.getvalue()))).getpixel((20, 20)) == (255, 255, 255)
 
 
+def with_many_scans(count: int) -> bytes:
+    """A small file that tells the same picture again and again, each time another walk over all of it."""
+    head, _, last = a_photo((1600, 1200), progressive=True).rpartition(b"\xff\xda")
+    return head + (b"\xff\xda" + last.removesuffix(b"\xff\xd9")) * count + b"\xff\xd9"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -215,8 +203,9 @@ def test_what_is_transparent_becomes_white() -> None:
         a_photo()[:400],
         bytes(7 * 1024 * 1024),
         a_photo((9000, 9000), "PNG"),
+        with_many_scans(300),
     ],
-    ids=["nothing", "html", "gif", "half", "long", "huge"],
+    ids=["nothing", "html", "gif", "half", "long", "huge", "endless"],
 )
 def test_what_is_no_photo_is_refused(body: bytes) -> None:
     with pytest.raises(PhotoRefused):
@@ -236,6 +225,51 @@ def test_photos_wait_two_days_for_their_report_and_are_then_kept_as_long_as_set(
     assert store.forget_old(0, now_s + 1000 * day_s) == 0
     assert store.forget_old(400, now_s + 401 * day_s) == 1
     assert store.read(kept) is None
+
+
+def test_who_sends_photos_without_reports_leaves_room_for_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PhotoStore(tmp_path)
+    photos = [a_photo((100 + number, 100)) for number in range(6)]
+    monkeypatch.setattr("dashboard.field.photos.MOST_WAITING_BYTES", 4 * len(clean_photo(photos[0])))
+    kept = store.take(a_photo((90, 90)))
+    assert store.keep(kept)
+    ids = []
+    for number, photo in enumerate(photos):
+        ids.append(store.take(photo))
+        (file,) = tmp_path.glob(f"waiting/??/{ids[-1]}.jpg")
+        os.utime(file, (number, number))
+    there = [store.has(id) for id in ids]
+    assert there == sorted(there) and not there[0] and there[-1]  # the oldest went
+    assert store.has(kept)
+
+
+def test_a_photo_that_never_ends_and_too_many_at_once_are_let_go(
+    phone: httpx.Client, county: County, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.replies.BODY_WITHIN_S", 0.2)
+    assert phone.post("/api/public/photos", content=drip()).status_code == 408
+    monkeypatch.setattr("dashboard.field.routes.PHOTOS_IN_MEMORY_BYTES", 100)
+    with opening(county, engine, tmp_path, 9) as crowded:
+        answer = crowded.post("/api/public/photos", content=a_photo())
+        assert (answer.status_code, answer.json()["reason"]) == (503, "away")
+
+
+def drip() -> Iterator[bytes]:
+    for _ in range(20):
+        yield b"x"
+        time.sleep(0.1)
+
+
+def test_photos_leave_the_last_of_the_disk_to_cases(
+    phone: httpx.Client, county: County, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.field.photos.LEAST_FREE_BYTES", 1 << 60)
+    answer = phone.post("/api/public/photos", content=a_photo())
+    assert (answer.status_code, answer.json()["reason"]) == (503, "away")
+    assert int(answer.headers["retry-after"]) > 0
+    assert phone.post("/api/public/reports", json=a_report(county)).status_code == 202
 
 
 # --- Intake ---------------------------------------------------------------------------------------------------------
@@ -311,8 +345,12 @@ def test_what_a_worker_made_is_not_sent_in_somebody_elses_name(phone: httpx.Clie
         ({"severity": 9}, "severity"),
         ({"id": "1"}, "id"),
         ({"made_at": "yesterday"}, "made_at"),
+        ({"made_at": "9999-12-31T23:59:59-12:00"}, "made_at"),
+        ({"sent_at": "0001-01-01T00:00:00+14:00"}, "sent_at"),
         ({"contact": {"name": "长" * 61}}, "contact"),
         ({"description": "a\0b"}, "description"),
+        ({"joins": "a\0b"}, "joins"),
+        ({"contact": {"phone": "a\0b"}}, "contact"),
     ],
 )
 def test_a_report_that_cannot_be_taken_is_refused_by_the_name_of_its_field(
@@ -474,7 +512,7 @@ def test_the_pages_ask_nobody_else_and_are_theirs_who_ask(phone: httpx.Client) -
     assert "D04" in phone.get("/report", headers=as_viewer("grid_worker")).text
     assert "D04" not in phone.get("/report?as=resident", headers=as_viewer("grid_worker")).text
     worker = phone.get("/report/worker.js?v=1")
-    assert worker.headers["service-worker-allowed"] == "/report"
+    assert worker.headers["service-worker-allowed"] == "/"
     assert phone.get("/report/files/..%2f..%2fapp.py").status_code == 404
 
 

@@ -145,6 +145,8 @@ def test_the_figures_are_what_they_say(county: County) -> None:
         report(county, 3, at=NOON - 13 * HOUR),  # 23:00 of the day before
         report(county, 4, at=yesterday - HOUR, severity=2),
         report(county, 5, at=yesterday + HOUR),
+        report(county, 6, at=NOON - 40 * 24 * HOUR),
+        report(county, 7, at=NOON, category="D101"),
         act(2, "close", NOON - minutes(5)),
         act(5, "close", NOON - minutes(4)),
         act(4, "close", yesterday - minutes(30)),
@@ -158,10 +160,13 @@ def test_the_figures_are_what_they_say(county: County) -> None:
     told = figures_of(county, records, NOON)
     values = {key: figure["value"] for key, figure in told["figures"].items()}
     assert values == {
-        "open_cases": 2,
-        "new_today": 2,
+        "open_cases": 4,
+        "overdue": 1,
+        "nearly_due": 0,
+        "disputes_open": 1,
+        "new_today": 3,
         "closed_today": 2,
-        "closed_ratio_24h": 0.5,  # of 1, 2, 3 and 5
+        "closed_ratio_24h": 0.4,  # of 1, 2, 3, 5 and 7
         "severe_open": 1,
         "bins_to_empty": 1,
         "traffic_index": 1.0,
@@ -169,11 +174,11 @@ def test_the_figures_are_what_they_say(county: County) -> None:
         "workers_on_duty": 1,
     }
     figures = told["figures"]
-    assert (figures["new_today"]["change"], figures["closed_today"]["change"]) == (1, 1)
-    assert figures["open_cases"]["change"] == 2
+    assert (figures["new_today"]["change"], figures["closed_today"]["change"]) == (2, 1)
+    assert figures["open_cases"]["change"] == 3
     assert all(len(figure["spark"]) == 24 for figure in figures.values())
-    assert figures["open_cases"]["spark"][-1] == 2
-    assert figures["open_cases"]["at"] == as_ms(NOON - minutes(4)) // 1000
+    assert figures["open_cases"]["spark"][-1] == 4
+    assert figures["open_cases"]["at"] == as_ms(NOON) // 1000
 
 
 def test_the_charts_are_by_hour_class_and_town(county: County) -> None:

@@ -1,16 +1,13 @@
 """The desk's own intake: through a real ingest, for those who may, and refused in the words of the county's list."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
@@ -25,23 +22,14 @@ from ingest.answers import CaseFile
 from ingest.history import read_case, read_reporters
 from ingest.sealing import find_keyring
 from ingest.settings import Settings
-from ingest.store import open_database
-from tests.appliance import KEY, Appliance, wait_for
-from tests.dashboard.serving import OFFICER, AsViewer, as_viewer
-
-
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
-    running = Appliance(tmp_path_factory.mktemp("intake") / "data", demo_folder).start()
-    yield running
-    running.stop()
+from tests.appliance import KEY, Appliance, envelope, wait_for
+from tests.dashboard.serving import OFFICER, AsViewer, as_viewer, running
 
 
 @pytest.fixture(scope="module")
 def engine(product: Appliance) -> Iterator[Engine]:
-    opened = open_database(f"sqlite:///{product.data_dir.resolve() / 'county.db'}", read_only=True)
-    yield opened
-    opened.dispose()
+    with product.reading() as opened:
+        yield opened
 
 
 @contextmanager
@@ -51,16 +39,8 @@ def opening(county: County, engine: Engine, ingest_port: int) -> Iterator[httpx.
     app = FastAPI()
     app.include_router(make_intake_router(DeskIntake(county, read_rulebook(county), engine, publisher)))
     app.add_middleware(AsViewer, viewer=OFFICER)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=[[listener]])
-        thread.start()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=20) as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(20)
+    with running(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +144,64 @@ def test_clerks_take_reports_of_their_area_and_others_none(desk: httpx.Client, c
         assert may_reach(Viewer("x", "x", role), "/api/reports") == reached
 
 
+def test_a_report_can_be_added_to_an_open_case(
+    desk: httpx.Client, county: County, engine: Engine, product: Appliance
+) -> None:
+    first = desk.post("/api/reports", json=a_report(county, description="桥头垃圾成堆")).json()["case_id"]
+    assert wait_for_case(engine, first).case.title == "暴露垃圾：桥头垃圾成堆"
+    said = a_report(county, joins=first, id="0f7c2d1e-desk-2", category="0103", reporter={"name": "李四"})
+    added = desk.post("/api/reports", json=said).json()
+    assert added["case_id"] == first and read_number(added["number"]) != first
+    assert desk.post("/api/reports", json=said).json() == added
+    file = wait_for(
+        lambda: len(known.actions) == 2 and known if (known := read_case(engine, first)) else None, what="the second"
+    )
+    assert (file.case.category, file.case.title) == ("0102", "暴露垃圾：桥头垃圾成堆")
+    keys = find_keyring(Settings(data_dir=product.data_dir))
+    assert [one.name for one in read_reporters(engine, first, keys)] == ["李四"]
+
+
+def test_nothing_is_added_to_what_has_ended_or_is_not_theirs(
+    desk: httpx.Client, county: County, engine: Engine, product: Appliance
+) -> None:
+    there = county.cells.index[-1]
+    ended = desk.post("/api/reports", json={"category": "0102", "cell_code": there}).json()["case_id"]
+    wait_for_case(engine, ended)
+    deed = {"case_id": ended, "action": "close", "actor": "somebody", "at": datetime.now(UTC).isoformat()}
+    town = as_viewer("town_centre", str(county.cells.index[0])[:9])
+    foreign = desk.post("/api/reports", json=a_report(county, joins=ended), headers=town)
+    product.post(envelope("case.acted", "ended-at-the-desk", deed))
+    wait_for(lambda: wait_for_case(engine, ended).case.closed_at, what="the end")
+    for answer in (
+        foreign,
+        desk.post("/api/reports", json=a_report(county, joins=ended)),
+        desk.post("/api/reports", json=a_report(county, joins="R000000NOSUCH")),
+    ):
+        assert (answer.status_code, answer.json()["field"]) == (422, "joins"), answer.text
+
+
+def test_a_place_has_names_and_a_grid_worker(desk: httpx.Client, county: County) -> None:
+    cell = str(county.cells.index[0])
+    here = a_report(county)
+    by_point = desk.get("/api/reports/place", params={"lon": here["lon"], "lat": here["lat"]}).json()
+    assert by_point == desk.get("/api/reports/place", params={"cell_code": cell}).json()
+    assert (by_point["cell_code"], by_point["cell"]) == (cell, county.cells["name"].iloc[0])
+    assert by_point["responsible"]["worker_id"] == county.cells["responsible"].iloc[0]
+    english = desk.get("/api/reports/place", params={"cell_code": cell, "lang": "en"}).json()
+    assert english["town"] == county.areas.loc[cell[:9], "name_en"]
+    assert desk.get("/api/reports/place", params={"lon": 0, "lat": 0}).json()["field"] == "place"
+    elsewhere = as_viewer("village_centre", "339901999999")
+    assert desk.get("/api/reports/place", params={"cell_code": cell}, headers=elsewhere).status_code == 403
+    assert desk.get("/api/reports/place", params={"cell_code": cell}, headers=as_viewer("leader")).status_code == 403
+
+
+def test_the_classes_are_those_of_the_matter_list(desk: httpx.Client, county: County) -> None:
+    classes = {one["code"]: one for one in desk.get("/api/reports/classes", params={"lang": "en"}).json()["classes"]}
+    assert classes.keys() == county.categories.keys()  # the demo's list routes what is not on it
+    assert classes["0102"]["matter"] == "Daily cleaning" and classes["0102"]["admission"].startswith("Loose waste")
+    assert desk.get("/api/reports/classes", headers=as_viewer("unit")).status_code == 403
+
+
 def test_what_the_list_refuses_is_refused_in_its_words(county: County, engine: Engine, product: Appliance) -> None:
     rule = {"zh": "清单外不受理", "en": "not taken"}
     matter = {"code": "M1", "zh": "停车", "categories": ["05"]} | {
@@ -182,6 +220,8 @@ def test_what_the_list_refuses_is_refused_in_its_words(county: County, engine: E
         assert answer.status_code == 422
         assert answer.json() == {"field": "category", "reason": "not on the matter list", "rule": rule}
         assert desk.post("/api/reports", json=a_report(county, category="0505")).status_code == 201
+        offered = {one["code"] for one in desk.get("/api/reports/classes").json()["classes"]}
+        assert offered == {code for code in county.categories if code.startswith("05")}
 
 
 def test_while_ingest_is_away_nothing_is_called_taken(county: County, engine: Engine) -> None:

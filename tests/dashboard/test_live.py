@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,10 @@ from dashboard.live import Hub, keep_abreast, running
 from dashboard.ring import Ring
 from geo.county import County
 from ingest.embedded import EmbeddedRedis, start_redis
-from ingest.migrations import upgrade_database
-from ingest.recorder import Recorder
-from ingest.store import open_database
-from ingest.stream import Message, Streams, connect
+from ingest.stream import Message, connect
 from layers import LAYERS, open_cases
-from tests.dashboard.viewing import PARTITIONS, fold_events, posting, viewing
+from tests.dashboard.viewing import PARTITIONS, fold_events, has_case, now, posting, record_all, run, viewing
 from tests.layers.worlds import act, asset_of, locate, report, sense
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 120))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'county.db'}"
 
 
 @pytest.fixture
@@ -41,25 +25,6 @@ def restarting(tmp_path: Path) -> Iterator[list[EmbeddedRedis]]:
     servers = [start_redis(tmp_path)]
     yield servers
     servers[-1].stop()
-
-
-def record_all(redis_url: str, database_url: str) -> None:
-    """Record everything that is in the streams, with the real recorder."""
-    upgrade_database(database_url)
-    engine, client = open_database(database_url), connect(redis_url)
-    recorder = Recorder(Streams(client, PARTITIONS), engine)
-    while recorder.step():
-        pass
-    engine.dispose()
-    client.close()
-
-
-def has_case(case_id: str, state: str = "reported") -> Any:
-    return lambda events: any(
-        case["case_id"] == case_id and case["state"] == state
-        for event in events
-        for case in event.data.get("cases", [])
-    )
 
 
 def test_a_posted_case_reaches_the_viewer(county: County, redis_url: str, sqlite_url: str) -> None:

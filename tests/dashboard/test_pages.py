@@ -17,6 +17,7 @@ from dashboard.factory import make_app
 from dashboard.live import Hub
 from dashboard.pages import wall
 from dashboard.places import list_places, name_villages
+from dashboard.scenes import FIGURES, PANELS, read_scenes
 from geo.county import County
 from ingest.migrations import upgrade_database
 from ingest.settings import Settings
@@ -33,7 +34,8 @@ def client(tmp_path_factory: pytest.TempPathFactory, county: County) -> Iterator
     upgrade_database(database_url)
     engine = open_database(database_url, read_only=True)
     hub = Hub(county, f"unix://{folder / 'no.sock'}", database_url)
-    with TestClient(make_app(Settings(data_dir=folder), county, hub, engine), follow_redirects=False) as client:
+    app = make_app(Settings(data_dir=folder), county, hub, engine)
+    with TestClient(app, "http://localhost", follow_redirects=False) as client:
         yield client
     engine.dispose()
 
@@ -102,17 +104,20 @@ def test_every_screen_says_that_the_county_is_invented(client: TestClient, scree
 
 def test_the_wall_has_its_panels(client: TestClient) -> None:
     layout = render(client, "/wall")
-    for figure in wall.FIGURES:
+    for figure in FIGURES:
         assert f'"data-figure": "{figure}"' in layout
+    for panel in PANELS:
+        assert layout.count(f'"data-panel": "{panel}"') == 1
     for chart in WALL_CHARTS:
         assert f'"data-chart": "{chart}"' in layout
     for name in ("map", "layers", "legend", "stream", "towns", "feeds", "ages", "clock", "as-of", "origin", "lost"):
         assert f'"data-slot": "{name}"' in layout
 
 
-def test_a_scene_chooses_layers(client: TestClient) -> None:
-    assert '"data-layers": "[\\"smart_bins\\", \\"alerts\\"]"' in render(client, "/wall", "?scene=waste")
-    assert '"data-scene": "overview"' in render(client, "/wall", "?scene=nonsense")
+def test_the_address_may_ask_for_one_scene(client: TestClient) -> None:
+    assert '"data-scene": "waste", "data-fixed": "waste"' in render(client, "/wall", "?scene=waste")
+    for search in ("", "?scene=nonsense"):
+        assert '"data-scene": "overview", "data-fixed": ""' in render(client, "/wall", search)
 
 
 def test_the_desk_has_a_place_for_each_of_its_parts(client: TestClient) -> None:
@@ -195,7 +200,7 @@ def test_text_has_the_contrast_of_wcag_aa(theme: str, name: str, ground: str) ->
 
 
 def test_layouts_are_serialisable(county: County) -> None:
-    layout = wall.lay_out(county, "zh").to_plotly_json()  # type: ignore[no-untyped-call]
+    layout = wall.lay_out(county, "zh", read_scenes(county)).to_plotly_json()  # type: ignore[no-untyped-call]
     json.dumps(layout, cls=PlotlyJSONEncoder)
 
 

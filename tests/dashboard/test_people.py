@@ -5,16 +5,19 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from sqlalchemy import Engine, select, text, update
 
 from dashboard.people import attempts
-from dashboard.people.accounts import Accounts
+from dashboard.people.accounts import AccountError, Accounts
 from dashboard.people.attempts import MOST_FAILURES, WITHIN_S, Attempts
 from dashboard.people.gate import SESSION_COOKIE
+from dashboard.people.passwords import NOBODYS_HASH
 from dashboard.people.permissions import PAGES, RIGHTS
 from dashboard.people.viewer import ROLES, Viewer
 from geo.county import County
@@ -26,6 +29,8 @@ from ingest.tables import as_ms
 from ingest.tables import sessions as session_table
 from tests.appliance import wait_for
 from tests.dashboard.serving import serving_screens
+
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 PASSWORD = "a quiet river in spring"
 OTHER_PASSWORD = "three tall pines by the road"
@@ -133,7 +138,7 @@ def test_log_in_leads_to_the_page_that_was_asked_for(browser: httpx.Client) -> N
 
 
 @pytest.mark.parametrize(
-    "to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\tx"]
+    "to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/\tx", "//[x"]
 )
 def test_it_never_leads_to_another_host(browser: httpx.Client, to: str) -> None:
     assert log_in(browser, "leader", to=to).headers["location"] == "/"
@@ -146,6 +151,10 @@ def test_only_a_digest_of_the_session_is_kept(browser: httpx.Client, engine: Eng
         hashed = connection.scalar(select(account_table.c.password).where(account_table.c.name == "dispatcher"))
     assert browser.cookies[SESSION_COOKIE] not in kept
     assert hashed is not None and hashed.startswith("$argon2id$")
+
+
+def test_a_password_costs_what_was_decided() -> None:
+    assert NOBODYS_HASH.startswith("$argon2id$v=19$m=65536,t=3,p=4$")  # made before the tests' quick ones were there
 
 
 def test_a_refusal_tells_nothing_of_the_account(browser: httpx.Client) -> None:
@@ -177,6 +186,11 @@ def test_five_failures_lock_an_account_for_a_while(browser: httpx.Client, everyb
     assert log_in(browser, "clumsy").status_code == 303
 
 
+def test_nobody_is_called_like_the_countys_rules(everybody: Accounts) -> None:
+    with pytest.raises(AccountError, match="name_reserved"):
+        everybody.add(Viewer(" Steward", "Steward", "leader"), PASSWORD)
+
+
 def test_a_right_password_clears_earlier_failures(everybody: Accounts) -> None:
     everybody.add(Viewer("unsure", "Unsure", "leader"), PASSWORD)
     for _ in range(2):
@@ -186,7 +200,7 @@ def test_a_right_password_clears_earlier_failures(everybody: Accounts) -> None:
 
 
 def test_deeds_are_written_down(browser: httpx.Client, engine: Engine) -> None:
-    log_in(browser, "supervisor", "not the password")
+    log_in(browser, " Supervisor", "not the password")
     log_in(browser, "supervisor")
     browser.get("/duty")
     send(browser, "/logout")
@@ -221,6 +235,7 @@ def test_a_first_password_has_to_be_changed(browser: httpx.Client, everybody: Ac
     assert log_in(browser, "fresh").headers["location"].startswith("/password?")
     assert browser.get("/duty").headers["location"] == "/password"
     assert (browser.get("/api/cases").status_code, browser.get("/api/me").status_code) == (403, 200)
+    assert "Fresh" not in browser.get("/report").text  # until then a stranger like any other
     browser.get("/password")
     for new, again, said in (
         ("short", "short", "too short"),
@@ -304,6 +319,7 @@ def test_reading_by_itself_is_no_use_and_a_touch_is(browser: httpx.Client, engin
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -339,6 +355,62 @@ def test_every_answer_has_the_headers(browser: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert headers["permissions-policy"].startswith("geolocation=(self)")
+
+
+def test_what_is_not_everybodys_is_kept_nowhere(browser: httpx.Client) -> None:
+    """Else the back button shows it after log-out."""
+    log_in(browser, "county_duty")
+    for path in ("/duty", "/people", "/api/me", "/api/cases", "/_dash-layout", "/anything"):
+        assert browser.get(path).headers["cache-control"] == "no-store", path
+    assert "no-store" not in browser.get("/assets/base.css").headers.get("cache-control", "")
+
+
+def test_what_a_cache_may_keep_for_all_brings_no_cookie(browser: httpx.Client, county: County) -> None:
+    for path in (
+        "/report/files/base.css",
+        f"/api/public/map/{county.revision}",
+        "/status",
+        "/assets/base.css",
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 200 and "set-cookie" not in answer.headers, path
+
+
+def test_no_body_is_without_end(browser: httpx.Client) -> None:
+    log_in(browser, "county_duty")
+    token = {"x-csrf-token": browser.cookies["csrf"]}
+    # Dash calls whatever happens while it reads an error of its own.
+    paths = {"/api/cases/C1/actions": 413, "/api/cases/C1/reporter": 413, "/_dash-update-component": 500}
+    for path, status in paths.items():
+        parts = (bytes(1 << 20) for _ in range(9))  # chunked: nothing says beforehand how much it is
+        assert browser.post(path, content=parts, headers=token).status_code == status, path
+
+
+def test_log_ins_that_are_over_are_forgotten(browser: httpx.Client, engine: Engine) -> None:
+    def count(role: str) -> int:
+        with engine.connect() as connection:
+            return len(connection.execute(select(session_table).where(session_table.c.account == role)).all())
+
+    for role in ("village_centre", "wall"):
+        log_in(browser, role)
+        browser.cookies.clear()
+    long_ago = as_ms(datetime.now(UTC) - timedelta(hours=13))
+    with engine.begin() as connection:
+        connection.execute(update(session_table).values(used_at=long_ago, created_at=long_ago))
+    walls = count("wall")
+    log_in(browser, "leader")
+    assert (count("village_centre"), count("wall")) == (0, walls)
+
+
+def test_without_log_in_only_this_machine_is_answered(county: County, settings: Settings, engine: Engine) -> None:
+    """A foreign name that leads here is a foreign page's (DNS rebinding), or a proxy's before other machines."""
+    with serving_screens(county, replace(settings, auth="demo")) as url:
+        port = urlsplit(url).port
+        for host in (f"127.0.0.1:{port}", "localhost", f"LOCALHOST:{port}", f"[::1]:{port}"):
+            assert httpx.get(f"{url}/api/me", headers={"host": host}).status_code == 200, host
+        for host in (f"evil.example:{port}", "10.0.0.7", "localhost.evil.example", "127.0.0.1.evil.example", "[x"):
+            for path in ("/api/me", "/duty", "/report"):
+                assert httpx.get(url + path, headers={"host": host}).status_code == 403, host
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -384,6 +456,8 @@ def test_the_administrator_makes_accounts(browser: httpx.Client, county: County,
     password = re.search(r"<code>([\w-]{23})</code>", answer.text)
     assert answer.status_code == 200 and password
     assert send(browser, "/people", area=cell, **made).status_code == 422  # there is one already
+    (noted,) = browser.get("/api/audit?deed=account_add&subject=wang.li").json()["deeds"]
+    assert (noted["actor"], noted["details"]["area"]) == ("administrator", cell)
     with httpx.Client(base_url=site) as other:
         assert log_in(other, "wang.li", password[1]).headers["location"].startswith("/password")
         assert other.get("/api/me").json()["area"] == cell
@@ -391,6 +465,7 @@ def test_the_administrator_makes_accounts(browser: httpx.Client, county: County,
         assert other.get("/api/me").status_code == 401
     assert send(browser, "/people", deed="disable", name="administrator").status_code == 422
     assert send(browser, "/people", deed="explode", name="wang.li").status_code == 422
+    assert send(browser, "/people", deed="unlock", name="wang\0li").status_code == 400
 
 
 def test_nobody_else_does(browser: httpx.Client) -> None:

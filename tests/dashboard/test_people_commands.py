@@ -12,6 +12,8 @@ from geo.county import County
 from ingest.settings import Settings
 from ingest.tables import audit
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 
 @pytest.fixture
 def settings(engine: Engine, database_url: str, tmp_path: Path) -> Settings:

@@ -1,10 +1,12 @@
 """The duty desk's queue: what is on top, what each filter lets through, and what changed against an order."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from sqlalchemy import Engine
 
@@ -21,19 +23,35 @@ from dashboard.queue import (
     find_changes,
     make_order,
     pick_window,
+    put_in_line,
 )
+from dashboard.queue_api import describe_row
 from dashboard.queue_query import BadQuery, read_query
 from dashboard.queue_sql import History, find_described
 from geo.county import County
 from ingest.migrations import upgrade_database
 from ingest.store import open_database
+from ingest.tables import as_ms
+from layers import case_clocks
+from layers.contract import View
 from layers.excerpt import COUNTY, Scope
 from layers.places import feature_id
 from layers.state import LiveState
+from layers.things import Case
 from tests.ingest import samples
 from tests.layers.worlds import NOON, NOON_MS, act, minutes, report
 
+MORNING = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)  # Monday 10:00 in the demo county
 HOUR_MS = 3_600_000
+KEYS: dict[str, Callable[[Case], object]] = {
+    "severity": lambda case: case.severity,
+    "category": lambda case: case.category,
+    "place": lambda case: case.cell,
+    "unit": lambda case: case.state.unit,
+    "reported": lambda case: case.reported_ms,
+    "people": lambda case: case.people or 0,
+    "state": lambda case: case.state.state,
+}
 URGENCY = Line()
 
 
@@ -144,6 +162,50 @@ def test_only_who_asked_for_an_order_finds_it(state: LiveState) -> None:
     assert orders.find("unknown", question) is None and orders.find(None, question) is None
 
 
+def test_what_is_seen_is_what_is_filtered_sorted_and_shown_on_the_map(county: County) -> None:
+    state = LiveState(county)
+    for number, ago in ((1, 5), (2, 26), (3, 45), (4, 60 * 24 * 9)):  # 30 minutes to accept; two working days in all
+        state.apply(report(county, number, at=MORNING - minutes(ago), category="0103"))
+    state.apply(act(4, "accept", MORNING - minutes(1)))
+    state.apply(msgspec.structs.replace(act(1, "supervise", MORNING), details={"card": "yellow"}))
+    state.apply(act(2, "suspend", MORNING))
+    state.advance(as_ms(MORNING))
+    seen = {
+        row["case_id"]: (row["clocks"][0]["kind"], case.first_colour(state.now_ms))
+        for case in state.cases.values()
+        for row in [describe_row(case, state.rulebook, NOBODY)]
+    }
+    assert seen == {"C1": ("step", "green"), "C2": ("total", "stopped"), "C3": ("step", "red"), "C4": ("total", "red")}
+    for colour in COLOURS:
+        assert set(ask(state, colours=frozenset([colour]))) == {
+            id for id, (_, light) in seen.items() if light == colour
+        }
+    assert ask(state, Line("clock")) == ["C4", "C3", "C1", "C2"]
+    halos = case_clocks.compute(state, View(state.as_of))
+    assert sorted(zip(halos.ids, halos.columns["light"], strict=True)) == sorted(
+        (feature_id(f"case:{id}"), case_clocks.OVER) for id in ("C3", "C4")
+    )
+
+
+def test_of_cases_equally_severe_the_one_whose_first_limit_is_used_most_is_on_top(county: County) -> None:
+    state = LiveState(county)
+    state.apply(report(county, 1, at=MORNING - minutes(40), category="0103"))  # 10 minutes over the step's 30
+    state.apply(report(county, 2, at=MORNING - minutes(100), category="0103"))
+    state.apply(act(2, "accept", MORNING - minutes(3)))  # its next step has begun
+    state.advance(as_ms(MORNING))
+    assert ask(state) == ["C1", "C2"]
+
+
+def test_merged_cases_are_known_of_the_one_that_stands_for_them(state: LiveState) -> None:
+    merge = msgspec.structs.replace(act(2, "merge", NOON), details={"into": "C1"})
+    state.apply(merge)
+    state.apply(msgspec.structs.replace(act(5, "merge", NOON), details={"into": "C1"}))
+    assert state.merged == {"C1": {"C2", "C5"}}
+    state.apply(act(5, "unmerge", NOON + minutes(1)))
+    state.advance(NOON_MS + 60 * 24 * HOUR_MS)  # C2 leaves
+    assert state.merged == {}
+
+
 def test_density_counts_the_quarters_of_the_last_day(state: LiveState) -> None:
     counts = count(state, Question(Filters(hours=0.1)))
     assert (counts.matching, counts.open, sum(counts.density)) == (1, 5, 4)  # C1 is older
@@ -156,18 +218,19 @@ def test_a_clock_turns_by_time_alone_and_the_screens_are_told(county: County) ->
     state.advance(NOON_MS)
     state.apply(report(county, 1, at=NOON, severity=1))
     case = next(iter(state.cases.values()))
-    assert case.near_ms is not None and case.due_ms is not None
+    clock = case.first_clock
+    assert clock is not None and clock.near_ms is not None and clock.due_ms is not None
     state.take_changes()
     for moment, told, colour in (
-        (case.near_ms, False, "green"),
-        (case.near_ms + 1, True, "yellow"),
-        (case.due_ms, False, "yellow"),
-        (case.due_ms + 1, True, "red"),
-        (case.due_ms + 2, False, "red"),
+        (clock.near_ms, False, "green"),
+        (clock.near_ms + 1, True, "yellow"),
+        (clock.due_ms, False, "yellow"),
+        (clock.due_ms + 1, True, "red"),
+        (clock.due_ms + 2, False, "red"),
     ):
         state.advance(moment)
         changed = case.id in state.take_changes().features.get("cases", ())
-        assert (changed, case.clock_colour(moment)) == (told, colour)
+        assert (changed, case.first_colour(moment)) == (told, colour)
         assert COLOURS[colour_of(state.columns, moment)[0]] == colour
 
 
@@ -247,13 +310,45 @@ def test_an_ended_case_is_as_the_live_state_would_have_it(engine: Engine, state:
     history = History(engine, state.places, state.rulebook)
     _, (voided, closed) = history.read(read_query({"show": "ended"}), Scope(), NOON_MS, 0, 2)
     assert (closed.state.state, closed.state.version, closed.state.unit) == ("closed", 2, "U01")
-    assert closed.due_ms is not None and closed.clock_colour(NOON_MS + 10**12) == "green"
+    assert [clock.kind for clock in closed.clocks] == ["total"]
+    assert closed.first_colour(NOON_MS + 10**12) == closed.clock_colour(NOON_MS + 10**12) == "green"
     assert history.read(read_query({"show": "ended"}), Scope(), NOON_MS, 1, 1)[1] == [closed]
     assert voided.cell == 900
 
 
+@pytest.mark.parametrize("show", ["ended", "all"])
+def test_lists_of_sql_stand_in_line_as_the_live_queue_does(engine: Engine, county: County, show: str) -> None:
+    samples.Writer(engine).write(
+        samples.report("more", 1, category="0103", severity=1, people=3, cell_code=str(county.cells.index[7])),
+        samples.act("more", "dispatch", 2, unit="U02"),
+        samples.act("more", "void", 9),
+        samples.report("most", 4, category="0101", severity=2, people=9, cell_code=None),
+        samples.act("most", "close", 9),
+    )
+    live = LiveState(county)
+    history = History(engine, live.places, live.rulebook)
+    for case in history.read(read_query({"show": show}), COUNTY, NOON_MS, 0, 100)[1]:
+        live.put_case(case)
+    live.columns["open"][:] = True  # so that they are looked at as the open ones are
+    for column in (
+        "severity",
+        "category",
+        "place",
+        "unit",
+        "reported",
+        "people",
+        *(["state"] if show == "ended" else []),
+    ):
+        for sort in (column, f"-{column}"):
+            line = read_query({"sort": sort}).line
+            slots = put_in_line(live.columns, np.arange(live.columns.size), line, NOON_MS)
+            keys = [KEYS[column](live.cases[id]) for id in live.columns["id"][slots].tolist()]
+            found = history.read(read_query({"show": show, "sort": sort}), COUNTY, NOON_MS, 0, 100)[1]
+            assert [KEYS[column](case) for case in found] == keys, sort
+
+
 @pytest.mark.parametrize(
-    "said", [{"colour": "red"}, {"mine": "1"}, {"card": "red"}, {"sort": "unit"}, {"state": "filed"}]
+    "said", [{"colour": "red"}, {"mine": "1"}, {"card": "red"}, {"sort": "clock"}, {"sort": "card"}, {"state": "filed"}]
 )
 def test_what_only_the_live_state_knows_is_refused_by_name(
     engine: Engine, state: LiveState, said: dict[str, str]

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ from dashboard.people.audit import open_audit
 from dashboard.people.unmasking import MOST_UNMASKED
 from geo.county import County
 from ingest.migrations import upgrade_database
-from ingest.rows.rounds import open_person, read_persons
+from ingest.rows.rounds import open_person, read_checks, read_persons
 from ingest.sealing import Keyring, provide_keyring
 from ingest.settings import Settings
 from ingest.store import name_database, open_database
@@ -46,9 +47,9 @@ def other_cell(county: County) -> str:
     return next(code for code in map(str, county.cells.index) if code[:9] != cell_of(county)[:9])
 
 
-def inside(county: County, cell: str) -> dict[str, str]:
+def inside(county: County, cell: str) -> dict[str, float]:
     point = county.cells.geometry.loc[cell].representative_point()
-    return {"lon": f"{point.x:.6f}", "lat": f"{point.y:.6f}"}
+    return {"lon": round(point.x, 6), "lat": round(point.y, 6)}
 
 
 @pytest.fixture(scope="module")
@@ -94,61 +95,101 @@ def browsing(product: Appliance, role: str) -> Iterator[httpx.Client]:
 
 
 def find_forms(page: str) -> list[dict[str, str]]:
-    """The hidden fields of each form of a page."""
+    """What a page's script is told of each task that can be checked in."""
+    forms = re.findall(r"<form data-task=[^>]*>", page)
+    return [{name: unescape(value) for name, value in re.findall(r'data-(\w+)="([^"]*)"', form)} for form in forms]
+
+
+def find_unmasking(page: str, person: str) -> dict[str, str]:
+    """The hidden fields of the form that asks for somebody in clear."""
     forms = re.findall(r"<form method=\"post\".*?</form>", page, re.DOTALL)
     field = re.compile(r'<input type="hidden" name="(\w+)"(?: value="([^"]*)")?>')
-    return [{name: unescape(value) for name, value in field.findall(form)} for form in forms]
+    hidden = [{name: unescape(value) for name, value in field.findall(form)} for form in forms]
+    return next(one for one in hidden if one.get("person") == person)
 
 
-def task_form(page: str, plan: str) -> dict[str, str]:
-    return next(form for form in find_forms(page) if form.get("plan") == plan)
+def find_task(page: str, plan: str, person: str | None = None) -> dict[str, str]:
+    return next(form for form in find_forms(page) if form["plan"] == plan and person in (None, form["person"]))
+
+
+def check_in(client: httpx.Client, task: dict[str, str], place: Any = None, **fields: Any) -> httpx.Response:
+    """What the page's script sends for a task, with the token of who is asking."""
+    me, now = client.get("/api/me").json(), datetime.now(UTC).isoformat()
+    check = {name: task[name] for name in ("plan", "cell", "person")} | (place or {})
+    check |= {"id": str(uuid4()), "worker": me["name"], "made_at": now, "sent_at": now}
+    return client.post("/api/tasks/checks", json=check | fields, headers={"X-CSRF-Token": me["csrf"]})
+
+
+def why(refusal: httpx.Response) -> tuple[int, str]:
+    return refusal.status_code, refusal.json()["reason"]
 
 
 def test_a_worker_sees_one_list_checks_in_and_it_is_done(product: Appliance, county: County) -> None:
     with browsing(product, "grid_worker") as worker:
         page = worker.get("/tasks?lang=en").text
-        assert set(re.findall(r'data-plan="(\w+)"', page)) == {"daily", "safety", "care"}  # several duties in one list
-        form = task_form(page, "daily") | inside(county, cell_of(county))
-        answer = worker.post("/tasks/check?lang=en", data=form)
-        assert answer.status_code == 200, answer.text
-        assert "Your check-in is recorded." in answer.text
-        assert re.search(r'class="done" data-plan="daily"', answer.text)
-        assert "demo-grid_worker" in answer.text
+        assert set(re.findall(r'<li class="\w+" data-plan="(\w+)"', page)) == {"daily", "safety", "care"}
+        task, place, id = find_task(page, "daily"), inside(county, cell_of(county)), str(uuid4())
+        answer = check_in(worker, task, place, id=id)
+        assert answer.status_code == 202, answer.text
+        assert abs(answer.json()["taken_at"] / 1000 - datetime.now(UTC).timestamp()) < 60
+
+        def done() -> str:
+            page = worker.get("/tasks?lang=en").text
+            return page if re.search(r'class="done" data-plan="daily"', page) else ""
+
+        assert "demo-grid_worker" in wait_for(done, what="the recorder")
         before = product.counters()
-        worker.post("/tasks/check?lang=en", data=form)  # pressed twice
+        assert check_in(worker, task, place, id=id).status_code == 202  # the answer was lost, so it comes again
         after = product.counters()
         assert after["accepted"] == before["accepted"] and after["duplicate"] == before["duplicate"] + 1
 
 
+def test_a_check_in_counts_from_when_it_was_made_whatever_the_phones_clock(product: Appliance, county: County) -> None:
+    made = datetime.now(UTC) - timedelta(days=400)
+    times = {"made_at": made.isoformat(), "sent_at": (made + timedelta(minutes=90)).isoformat()}
+    with browsing(product, "grid_worker") as worker:
+        task = find_task(worker.get("/tasks").text, "safety")
+        assert check_in(worker, task, inside(county, cell_of(county)), note="waited", **times).status_code == 202
+
+    def find() -> datetime | None:
+        engine = open_database(f"sqlite:///{product.data_dir / 'county.db'}", read_only=True)
+        try:
+            checks = read_checks(engine, datetime.now(UTC) - timedelta(days=1), cell_of(county))
+            return next((check.at for check in checks if check.plan == "safety"), None)
+        finally:
+            engine.dispose()
+
+    waited = datetime.now(UTC) - (wait_for(find, what="the recorder") or made)
+    assert timedelta(minutes=90) <= waited < timedelta(minutes=92)
+
+
 def test_a_patrol_needs_a_place_in_the_cell(product: Appliance, county: County) -> None:
     with browsing(product, "grid_worker") as worker:
-        form = task_form(worker.get("/tasks?lang=en").text, "safety")
-        answer = worker.post("/tasks/check?lang=en", data=form)
-        assert answer.status_code == 422 and "needs your place" in answer.text
-        answer = worker.post("/tasks/check?lang=en", data=form | inside(county, other_cell(county)))
-        assert answer.status_code == 422 and "m from the cell" in answer.text
-        for bad in ({"lon": "nan", "lat": "nan"}, {"lon": "1e9", "lat": "0"}, {"lon": "x", "lat": ""}):
-            assert worker.post("/tasks/check?lang=en", data=form | bad).status_code == 422
-        assert 'data-state="open"' in worker.get("/tasks?lang=en").text
+        task = {"plan": "safety", "cell": cell_of(county), "person": ""}
+        assert why(check_in(worker, task)) == (422, "place_needed")
+        refusal = check_in(worker, task, inside(county, other_cell(county)))
+        assert why(refusal) == (422, "too_far") and refusal.json()["values"]["metres"] > 200
+        for bad in ({"lon": "nan", "lat": "nan"}, {"lon": 1e9, "lat": 0}, {"lon": "x", "lat": ""}):
+            assert check_in(worker, task, bad).status_code == 422
 
 
 def test_nobody_checks_in_elsewhere_or_without_being_a_walker(product: Appliance, county: County) -> None:
     there = other_cell(county)
     with browsing(product, "grid_worker") as worker:
-        page = worker.get("/tasks?lang=en").text
-        form = task_form(page, "safety") | inside(county, there)
-        assert worker.post("/tasks/check", data=form | {"cell": there}).status_code == 422
-        assert worker.post("/tasks/check", data=form | {"plan": "none"}).status_code == 422
-        assert worker.post("/tasks/check", data=form | {"csrf": "0" * 64}).status_code == 403
-        care = task_form(page, "care")
+        task, place = {"plan": "daily", "cell": there, "person": ""}, inside(county, there)
+        assert why(check_in(worker, task, place)) == (422, "unknown_task")
+        assert why(check_in(worker, task | {"plan": "none"}, place)) == (422, "unknown_task")
+        assert why(check_in(worker, task, place, worker="somebody-else")) == (401, "sign_in_again")
+        assert worker.post("/api/tasks/checks", json={}).status_code == 403  # without a token
+        care = find_task(worker.get("/tasks").text, "care")
         theirs = next(one.person for one in persons_of(product) if one.cell_code == there)
-        assert worker.post("/tasks/check", data=care | {"person": theirs}).status_code == 422
+        assert why(check_in(worker, care, person=theirs)) == (422, "unknown_task")
     with browsing(product, "county_duty") as officer:
-        page = officer.get(f"/tasks?area={cell_of(county)}").text
-        assert find_forms(page) == [] or all("plan" not in form for form in find_forms(page))
-        token = officer.cookies["csrf"]
-        form = form | {"csrf": token, "cell": cell_of(county)} | inside(county, cell_of(county))
-        assert officer.post("/tasks/check", data=form).status_code == 422
+        assert find_forms(officer.get(f"/tasks?area={cell_of(county)}").text) == []
+        task = {"plan": "daily", "cell": cell_of(county), "person": ""}
+        assert why(check_in(officer, task, inside(county, cell_of(county)))) == (422, "not_yours")
+    with browsing(product, "leader") as leader:
+        assert check_in(leader, task, inside(county, cell_of(county))).status_code == 403
 
 
 def test_a_visit_is_told_by_a_code_and_puts_the_next_one_off(product: Appliance, county: County) -> None:
@@ -157,10 +198,12 @@ def test_a_visit_is_told_by_a_code_and_puts_the_next_one_off(product: Appliance,
         page = worker.get("/tasks?lang=en").text
         assert "何**" in page and "139****0001" in page
         assert NAME not in page and PHONE not in page and ADDRESS not in page
-        form = next(form for form in find_forms(page) if form.get("person") == person.person)
-        answer = worker.post("/tasks/check?lang=en", data=form)  # indoors: no place
-        assert "recorded" in answer.text
-        assert all(form.get("person") != person.person for form in find_forms(answer.text))  # two weeks ahead
+        assert check_in(worker, find_task(page, "care", person.person)).status_code == 202  # indoors: no place
+
+        def is_gone() -> bool:  # two weeks ahead
+            return all(form["person"] != person.person for form in find_forms(worker.get("/tasks").text))
+
+        wait_for(is_gone, what="the recorder")
 
 
 def test_the_centre_sees_coverage_misses_and_who_answers(product: Appliance, county: County) -> None:
@@ -227,7 +270,7 @@ def test_a_person_is_in_clear_with_a_reason_that_is_noted(product: Appliance, co
     with browsing(product, "village_centre") as centre:
         page = centre.get(f"/care?lang=en&area={cell_of(county)}").text
         assert 'data-group="disabled">1<' in page and NAME not in page
-        form = next(form for form in find_forms(page) if form.get("person") == person.person)
+        form = find_unmasking(page, person.person)
         answer = centre.post("/care/unmask?lang=en", data=form | {"reason": " "})
         assert answer.status_code == 422 and NAME not in answer.text
         answer = centre.post("/care/unmask?lang=en", data=form | {"reason": "she does not open"})

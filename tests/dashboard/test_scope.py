@@ -3,10 +3,9 @@
 import asyncio
 import json
 import re
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, Literal
 
 import httpx
@@ -27,24 +26,9 @@ from layers.excerpt import Scope
 from layers.places import feature_id
 from tests.dashboard.serving import AsViewer, as_viewer
 from tests.dashboard.serving import running as running_server
-from tests.dashboard.test_live import has_case, record_all
-from tests.dashboard.viewing import fold_events, parse_events, posting, viewing
+from tests.dashboard.viewing import fold_events, has_case, now, parse_events, posting, record_all, run, viewing
 from tests.layers.test_excerpt import assets_of, cells_of, placed, replace_record, towns_of
 from tests.layers.worlds import act, locate, report, sense, warn
-
-
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(test, 120))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'county.db'}"
-
 
 # -- the hub's channels --------------------------------------------------------------------------------------
 
@@ -263,10 +247,28 @@ RULES: dict[str, Rule] = {
     f"{CASE_FILE}/similar": Rule("scoped", hides=(("/api/cases/{theirs}/similar", None),)),
     "/api/similar": Rule("scoped", ("/api/similar?lon={lon}&lat={lat}&category=0102&text=垃圾",)),
     "/api/actions": Rule("scoped"),  # tested of its own: it answers case by case
+    # What an area sees of alarms: `tests.dashboard.test_alarms`.
+    "/api/alarms": Rule("scoped", ("/api/alarms", "/api/alarms?area={other}")),
+    "/api/alarms/load": Rule("scoped", ("/api/alarms/load",)),
+    "/api/alarms/actions": Rule("scoped"),
+    "/api/alarms/{alarm_id:path}/actions": Rule("scoped"),
+    "/api/alarms/{alarm_id:path}": Rule("scoped"),
     "/api/reports": Rule("own"),  # it takes a report down, and says its number
+    "/api/reports/classes": Rule("public", ("/api/reports/classes",)),  # the county's matter list
+    "/api/reports/place": Rule("scoped"),  # refused outside the area: `tests.dashboard.test_intake`
     "/media/{number}/{photo}": Rule("scoped"),  # photos of a case's report: `tests.dashboard.test_field`
     "/api/briefing": Rule("scoped", ("/api/briefing",)),
     "/api/performance": Rule("scoped", ("/api/performance",)),
+    "/api/exports/queue.csv": Rule(
+        "scoped",
+        (
+            "/api/exports/queue.csv",
+            "/api/exports/queue.csv?show=all",
+            "/api/exports/queue.csv?town={other}",
+            "/api/exports/queue.csv?q={theirs}",
+        ),
+    ),
+    "/api/exports/performance.csv": Rule("scoped", ("/api/exports/performance.csv",)),
     "/api/feeds": Rule("county", ("/api/feeds",)),
     "/api/roster": Rule("scoped", ("/api/roster?days=7",)),
     "/api/roster/phone": Rule("scoped"),  # of the asker's own desk: `tests.browser.test_handover`
@@ -279,7 +281,14 @@ RULES: dict[str, Rule] = {
     "/people": Rule("county"),  # `dashboard.people.permissions`: administrators alone, who have no area
     "/_dash-update-component": Rule("scoped"),  # tested of its own: the pages, the queue
     "/tasks": Rule("scoped", ("/tasks",)),
-    "/tasks/check": Rule("scoped"),  # `tests.dashboard.test_round_pages`
+    # Walls, each with an area of its own: `tests.dashboard.test_walls`.
+    "/api/walls": Rule("scoped", ("/api/walls",)),
+    "/api/walls/{name}/orders": Rule("scoped"),
+    "/api/walls/{name}/revoke": Rule("county"),  # administrators alone
+    "/api/wall": Rule("own", ("/api/wall",)),
+    "/api/wall/beat": Rule("own"),
+    "/wall-start": Rule("own"),
+    "/api/tasks/checks": Rule("scoped"),  # `tests.dashboard.test_round_pages`
     "/care": Rule("scoped", ("/care",)),
     "/care/unmask": Rule("scoped"),  # likewise
     # Names of towns and villages, which any map prints.
@@ -449,6 +458,8 @@ def test_an_answer_holds_nothing_of_another_town(world: World, browser: httpx.Cl
         "/api/similar?lon={lon}&lat={lat}&category=0102&text=垃圾",
         "/api/briefing",
         "/api/performance",
+        "/api/exports/queue.csv",
+        "/api/exports/queue.csv?show=all",
         *(f"/api/geometry/{{revision}}/{part}" for part in ("cells", "assets")),
     ],
 )

@@ -111,8 +111,9 @@ def test_a_bad_roster_file_is_told_by_line_and_field(text: str, field: str, line
     assert (told.value.field, told.value.line) == (field, line)
 
 
-def test_a_roster_file_as_a_spreadsheet_saves_it() -> None:
-    (plan,) = read_plans("\ufeffdate, shift ,person,phone\r\n2026-11-22,early,chen,13812345678\r\n")
+@pytest.mark.parametrize("line_end", ["\r\n", "\r", "\n"])
+def test_a_roster_file_as_a_spreadsheet_saves_it(line_end: str) -> None:
+    (plan,) = read_plans(f"\ufeffdate, shift ,person,phone{line_end}2026-11-22,early,chen,13812345678{line_end}")
     assert (plan.date.isoformat(), plan.shift, plan.person, plan.phone) == (
         *("2026-11-22", "early", "chen", "13812345678"),
     )

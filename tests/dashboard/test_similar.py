@@ -30,8 +30,7 @@ from ingest.store import open_database
 from ingest.tables import as_ms, cases
 from layers.alike import as_report
 from tests.dashboard.serving import as_viewer, running
-from tests.dashboard.test_live import record_all
-from tests.dashboard.viewing import posting
+from tests.dashboard.viewing import posting, record_all
 from tests.layers.worlds import NOON, act, live, report
 
 METRE = 1 / 111_320
@@ -236,6 +235,16 @@ def test_the_public_is_told_no_word(api: httpx.Client, place: dict[str, float], 
     assert "C8" not in numbers(rows)  # a dispute
     assert "东门" not in answer.text
     assert "C8" in numbers(ask(api, category="", **place)["duplicates"])  # but the desk is told
+
+
+def test_a_place_may_be_known_by_its_cell_alone(api: httpx.Client, county: County) -> None:
+    question = {"cell_code": county.cells.index[0], "category": "0102", "text": "东门街12号垃圾堆放"}
+    answer = api.post("/api/public/similar", json=question, headers=OFFICER)
+    rows = {row["case_id"]: row for row in answer.json()["duplicates"]}
+    assert {"C1", "C2"} <= rows.keys() and "C7" not in rows
+    assert rows["C1"]["distance_m"] is None and {"kind": "cell", "text": "同一网格"} in rows["C1"]["reasons"]
+    nowhere = api.post("/api/public/similar", json=question | {"cell_code": "339901"}, headers=OFFICER)
+    assert (nowhere.status_code, "cell" in nowhere.text) == (422, True)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from dashboard.pages.wall import FIGURES, MORE_FIGURES, SCENES
+from dashboard.charts import WALL_CHARTS
+from dashboard.scenes import FIGURES, PANELS
 from dashboard.text import LANGUAGES, choose_language, load_catalogue, pick_section, text
+from ingest.reasons import Reason
 from layers.contract import Title
 from layers.words import CHANNELS, SEVERITIES
 
@@ -54,9 +57,20 @@ def test_every_key_that_is_used_exists(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_what_is_named_elsewhere_has_a_word(lang: str) -> None:
-    wanted = [f"wall.scene_{scene}" for scene in SCENES]
-    wanted += [f"wall.figure_{key}{part}" for key in (*FIGURES, *MORE_FIGURES) for part in ("", "_unit", "_means")]
+    wanted = [f"wall.figure_{key}{part}" for key in FIGURES for part in ("", "_unit", "_means")]
+    wanted += [
+        f"wall.{key}{part}"
+        for key in PANELS
+        if key not in ("figures", "alerts", *WALL_CHARTS)
+        for part in ("", "_unit")
+    ]
     assert [key for key in wanted if key not in load_catalogue(lang)] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_reason_of_a_rule_has_a_sentence(lang: str) -> None:
+    codes = {f"drawer.because_{code}" for code in get_args(Reason.__annotations__["code"])}
+    assert codes == {key for key in load_catalogue(lang) if key.startswith("drawer.because_")}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

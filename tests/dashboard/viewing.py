@@ -3,15 +3,19 @@
 import asyncio
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from dashboard.live import Hub
 from dashboard.viewers import LiveResponse
+from ingest.migrations import upgrade_database
+from ingest.recorder import Recorder
 from ingest.records import AnyRecord, encode_record, name_feed
-from ingest.stream import AsyncStreams, Entry, choose_partition, connect_async, digest_event
+from ingest.store import open_database
+from ingest.stream import AsyncStreams, Entry, Streams, choose_partition, connect, connect_async, digest_event
 from layers.excerpt import COUNTY, Scope
 
 PARTITIONS = 4
@@ -123,3 +127,30 @@ async def posting(redis_url: str) -> AsyncIterator[Callable[..., Any]]:
         yield post
     finally:
         await client.aclose()
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, 120))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def record_all(redis_url: str, database_url: str) -> None:
+    """Record everything that is in the streams, with the real recorder."""
+    upgrade_database(database_url)
+    engine, client = open_database(database_url), connect(redis_url)
+    recorder = Recorder(Streams(client, PARTITIONS), engine)
+    while recorder.step():
+        pass
+    engine.dispose()
+    client.close()
+
+
+def has_case(case_id: str, state: str = "reported") -> Any:
+    return lambda events: any(
+        case["case_id"] == case_id and case["state"] == state
+        for event in events
+        for case in event.data.get("cases", [])
+    )

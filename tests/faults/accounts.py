@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from ingest.store import open_database
 from ingest.tables import (
+    alarm_actions,
     alarms,
     as_ms,
     case_actions,
@@ -31,6 +32,7 @@ Key = tuple[str, str]
 STILL_FOR_S = 0.5  # between two looks that are the same: a broker may have a repeat on its way
 CASES = ("case.reported", "case.acted")
 ALARMS = {"alarm.raised": "raised_at", "alarm.acked": "acked_at", "alarm.cleared": "cleared_at"}
+LISTED = (*CASES, *ALARMS, "iot.observed")
 
 
 def settle(plant: Plant, book: Book) -> None:
@@ -76,15 +78,15 @@ def drain(plant: Plant, book: Book) -> dict[str, int]:
 
 def find_missing(engine: Engine, book: Book) -> set[Key]:
     """Events that somebody was told are accepted and that are not in SQL."""
-    return book.find(*CASES, "iot.observed").keys() - book.unsure - read_ids(engine).keys()
+    return book.find(*LISTED).keys() - book.unsure - read_ids(engine).keys()
 
 
 def read_ids(engine: Engine) -> Counter[Key]:
-    """How often each case event and each reading is in SQL."""
+    """How often each event of a case or an alarm, and each reading, is in SQL."""
     with engine.connect() as connection:
         return Counter(
             (row.source, row.event_id)
-            for table in (case_actions, readings)
+            for table in (case_actions, alarm_actions, readings)
             for row in connection.execute(select(table.c.source, table.c.event_id))
         )
 
@@ -93,7 +95,7 @@ def check_ids(engine: Engine, book: Book) -> None:
     """Every accepted id is in SQL exactly once; nothing is that was refused or never sent."""
     ids = read_ids(engine)
     assert {key: times for key, times in ids.items() if times != 1} == {}, "more than once in SQL"
-    told = book.find(*CASES, "iot.observed").keys()
+    told = book.find(*LISTED).keys()
     assert sorted(told - ids.keys() - book.unsure) == [], "told accepted, and not in SQL"
     assert sorted(ids.keys() - told) == [], "in SQL, and nobody was told"
 
@@ -185,7 +187,7 @@ def read_screen(url: str) -> dict[str, Any]:
         frame.pop(name, None)
     # `received` counts what a hub has folded itself.
     frame["feeds"] = {feed["key"]: feed | {"received": None} for feed in frame["feeds"]}
-    for name in ("assets", "cases", "alerts"):
+    for name in ("assets", "cases", "alerts", "alarms"):
         frame[name] = {row["id"]: row for row in frame[name]}
     frame["layers"] = {key: _by_feature(columns) for key, columns in frame["layers"].items()}
     return frame

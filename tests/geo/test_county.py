@@ -68,7 +68,7 @@ def test_small_pack_loads_with_defaults(tmp_path: Path) -> None:
     assert county.roads is None
     assert county.rivers is None
     assert county.assets.empty
-    assert list(county.feeds) == ["cases", "waste", "traffic", "air", "water", "workers", "alerts"]
+    assert list(county.feeds) == ["cases", "waste", "traffic", "air", "water", "workers", "rounds", "alerts"]
     assert not any(feed.declared for feed in county.feeds.values())
     assert county.thresholds.bin_full_ratio == 0.8
     assert county.thresholds.road_speed_kmh["arterial"] == (40, 30, 20, 15)

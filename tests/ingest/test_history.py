@@ -75,7 +75,7 @@ def test_a_snapshot_holds_what_live_state_needs(reader: Engine, writer: Writer) 
     [latest] = snapshot.readings
     assert (latest.observed_at, latest.value, latest.attributes) == (minutes(1), 2, {"status": "ok"})
     assert (snapshot.workers[0].at, snapshot.workers[0].on_duty) == (minutes(3), True)
-    assert snapshot.alarms[0].state == "acked"
+    assert [(step.alarm_id, step.action) for step in snapshot.alarm_steps] == [("a-1", "raise"), ("a-1", "ack")]
     assert snapshot.watermarks[0].stream_id == "1000-11"
     assert snapshot.counters["recorded"] == 11
 

@@ -16,6 +16,7 @@ from ingest.connectors.http_events import BATCH, BINARY, LINES, ONE
 from ingest.reception import LARGEST_EVENT_BYTES, Reception
 from ingest.records import (
     AlarmAcked,
+    AlarmActed,
     AlarmCleared,
     AlarmRaised,
     AnyRecord,
@@ -48,6 +49,8 @@ DATA: dict[str, dict[str, Any]] = {
     "iot.observed": {"id": "BIN-1", "type": "WasteContainer", "fillingLevel": 0.5},
     "worker.located": {"worker_id": "W-1", "lon": 120.1, "lat": 29.7, "at": "2026-11-22T07:00:00Z", "on_duty": True},
     "alarm.raised": {"alarm_id": "A-1", "severity": 1, "subject": "水位", "at": "2026-11-22T07:00:00Z"},
+    "alarm.acked": {"alarm_id": "A-1", "severity": 1, "subject": "水位", "at": "2026-11-22T07:00:00Z"},
+    "alarm.acted": {"alarm_id": "A-1", "action": "shelve", "actor": "duty", "at": "2026-11-22T07:00:00Z"},
 }
 
 
@@ -170,6 +173,29 @@ def test_an_alarm(kind: type[AlarmRaised | AlarmAcked | AlarmCleared]) -> None:
     )
 
 
+def test_an_alarm_of_a_rule_says_what_it_is_about_and_where() -> None:
+    told: dict[str, Any] = {"rule": "bin_fire", "thing": "bin-7", "value": 81.5}
+    alarm = accept(event("alarm.raised", **told, cell_code="339901001001001"))
+    assert isinstance(alarm, AlarmRaised)
+    assert (alarm.rule, alarm.thing, alarm.value, alarm.lon, alarm.lat) == (*told.values(), 120.2, 29.6)
+
+
+def test_what_else_is_done_about_an_alarm() -> None:
+    shelved = accept(event("alarm.acted", note="维修", expects=3, details={"minutes": 30}))
+    assert shelved == AlarmActed(
+        source="test",
+        id="e-1",
+        received_at=NOW,
+        alarm_id="A-1",
+        action="shelve",
+        actor="duty",
+        at=datetime(2026, 11, 22, 7, tzinfo=UTC),
+        note="维修",
+        expects=3,
+        details={"minutes": 30},
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -220,6 +246,7 @@ def test_an_envelope_is_checked_by_field(changes: dict[str, Any], field: str) ->
         ("case.acted", {"case_id": ...}, "data.case_id"),
         ("case.acted", {"action": ...}, "data.action"),
         ("case.acted", {"actor": ...}, "data.actor"),
+        ("case.acted", {"actor": "steward"}, "data.actor"),
         ("case.acted", {"at": "soon"}, "data.at"),
         ("case.acted", {"at": "1969-12-31T00:00:00Z"}, "data.at"),
         ("case.acted", {"plan": 2**70}, "data.plan"),
@@ -233,6 +260,10 @@ def test_an_envelope_is_checked_by_field(changes: dict[str, Any], field: str) ->
         ("alarm.raised", {"severity": 9}, "data.severity"),
         ("alarm.raised", {"subject": 7}, "data.subject"),
         ("alarm.raised", {"at": ...}, "data.at"),
+        ("alarm.raised", {"lon": 120.2}, "data.lat"),
+        ("alarm.raised", {"cell_code": "1"}, "data.cell_code"),
+        ("alarm.acked", {"expects": "3"}, "data.expects"),
+        ("alarm.acted", {"action": "explode"}, "data.action"),
     ],
 )
 def test_data_is_checked_by_field(kind: str, changes: dict[str, Any], field: str) -> None:

@@ -10,10 +10,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from ingest.migrations import DatabaseTooNew, upgrade_database
+from ingest.rows.alarms import read_alarm_steps
 from ingest.rows.reading_months import list_months
 from ingest.settings import SettingError, Settings
 from ingest.store import name_database, open_database
-from ingest.tables import as_ms, counters, metadata, readings
+from ingest.tables import alarms, as_ms, counters, metadata, readings
 from tests.ingest.samples import NOON, Writer, count_rows, minutes, read_rows, reading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,21 @@ def test_readings_of_the_first_version_move_into_months(database_url: str) -> No
         with engine.connect() as connection:
             assert [month.table for month in list_months(connection)][:2] == ["readings_2026_04", "readings_2026_05"]
             assert connection.exec_driver_sql("SELECT count(*) FROM readings_2026_04").scalar() == 2
+    engine.dispose()
+
+
+def test_alarms_known_before_have_actions(database_url: str) -> None:
+    upgrade_database(database_url, "r0012")
+    engine = open_database(database_url)
+    with engine.begin() as connection:
+        row = {"alarm_id": "a", "severity": 2, "subject": "满“溢”", "origin": "live", "changed_at": 9}
+        connection.execute(alarms.insert().values(**row, raised_at=5, acked_at=9, acked_by="wang"))
+
+    upgrade_database(database_url)
+
+    steps = read_alarm_steps(engine, "a")
+    assert [(step.action, as_ms(step.at), step.actor) for step in steps] == [("raise", 5, None), ("ack", 9, "wang")]
+    assert steps[0].details == {"severity": 2, "subject": "满“溢”"}
     engine.dispose()
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from ingest.history import read_case, read_reporters
 from ingest.migrations import upgrade_database
 from ingest.open311.forms import LARGEST_FORM_BYTES, MOST_FIELDS
 from ingest.recorder import Recorder
+from ingest.rows.deadlines import write_deadlines
 from ingest.sealing import find_keyring
 from ingest.settings import Settings
 from ingest.store import open_database
 from ingest.stream import REJECTED_KEY, Streams, connect
+from ingest.tables import as_ms
 from tests.appliance import act, envelope, free_port, wait_for
 from tests.ingest.samples import read_refused
 
@@ -222,7 +224,7 @@ def test_services_are_the_categories_of_the_pack(service: Service) -> None:
         True,
     )
     assert "Exposed waste" in row["keywords"].split(",")
-    assert "4 小时" in row["description"]
+    assert row["description"] == "市容环境：暴露垃圾。由综合执法受理。"
     assert read_xml(service.client.get("/open311/v2/services.xml")) == ("services", as_texts(services))
     english = service.client.get(
         "/open311/v2/services", headers={"Accept": "application/json", "Accept-Language": "en"}
@@ -258,7 +260,7 @@ def test_a_request_is_found_before_it_is_recorded_and_after(service: Service, fi
     (receipt,) = service.send(form).json()
     case_id = receipt["service_request_id"]
     assert receipt["account_id"] == "account-9"
-    assert "4 小时" in receipt["service_notice"]
+    assert receipt["service_notice"] == "已收到。请凭编号查询办理情况。"
     (before,) = service.get(f"requests/{case_id}")
     assert read_case(service.engine, case_id) is None
     assert service.get("requests", service_request_id=f"nobody,{case_id}") == [before]
@@ -280,7 +282,7 @@ def test_a_request_is_found_before_it_is_recorded_and_after(service: Service, fi
         "service_notice": receipt["service_notice"],
         "requested_datetime": after["requested_datetime"],
         "updated_datetime": after["requested_datetime"],
-        "expected_datetime": (asked_at + timedelta(hours=4)).isoformat(),
+        "expected_datetime": None,
         "address": after["address"],
         "address_id": cell,
         "zipcode": None,
@@ -315,6 +317,20 @@ def test_xml_says_the_same_as_json(service: Service, fields: Fields) -> None:
     assert read_xml(service.client.get(f"/open311/v2/requests/{case_id}.xml")) == ("service_requests", told)
     answer = service.client.get(f"/open311/v2/requests.xml?service_request_id={case_id}")
     assert read_xml(answer) == ("service_requests", told)
+
+
+def test_the_deadline_is_told_once_it_is_reckoned(service: Service, fields: Fields) -> None:
+    case_id = service.create(fields)
+    service.record()
+    with service.engine.begin() as connection:
+        write_deadlines(connection, {case_id: as_ms(datetime(2026, 11, 24, 2, 30, tzinfo=UTC))})
+    (told,) = service.get(f"requests/{case_id}")
+    assert told["expected_datetime"] == "2026-11-24T10:30:00+08:00"
+    assert read_xml(service.client.get(f"/open311/v2/requests/{case_id}.xml"))[1] == as_texts([told])
+    assert told in service.get("requests", page_size=1)
+    service.act(case_id, "close")
+    service.record()
+    assert service.get(f"requests/{case_id}")[0]["expected_datetime"] is None
 
 
 def test_a_token_is_the_id_itself(service: Service, fields: Fields) -> None:
@@ -583,6 +599,24 @@ def test_status_agency_and_notes_follow_the_actions(service: Service, filed: dic
     assert (closed["status"], closed["agency_responsible"]) == ("closed", "Law enforcement team")
     assert closed["status_notes"] == "Closed: Law enforcement team 已清理，问138****5678"
     assert datetime.fromisoformat(closed["updated_datetime"]) >= datetime.fromisoformat(closed["requested_datetime"])
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("zh", "作废 不在网格事项清单（2026）内：清单外不受理"),
+        ("en", "Voided Not on the list of matters (2026): Not taken"),
+    ],
+)
+def test_a_citizen_is_told_why_a_rule_ended_a_report(service: Service, lang: str, words: str) -> None:
+    case_id = service.create({"lat": "29.6", "long": "120.3", "service_code": "0402", "description": words})
+    why = {"code": "unlisted", "rule": {"zh": "清单外不受理", "en": "Not taken"}, "version": "2026"}
+    service.act(case_id, "void", actor="steward", note=None, why=why)
+    service.record()
+    (told,) = service.get(f"requests/{case_id}", lang=lang)
+    assert told["status_notes"] == words
+    updates = service.get("servicerequestupdates", service_request_id=case_id, lang=lang)
+    assert [update["description"] for update in updates] == [words]
 
 
 def test_nothing_personal_is_told(service: Service, filed: dict[str, str]) -> None:

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 from ingest.migrations import upgrade_database
 from ingest.open311.requests import Circle, RequestFilter, find_requests, list_requests, list_updates
+from ingest.rows.deadlines import read_deadlines, write_deadlines
 from ingest.store import open_database
+from ingest.tables import as_ms
 from tests.ingest.samples import NOON, Writer, act, minutes, report
 
 
@@ -40,6 +42,13 @@ def test_filters_and_updates_on_either_database(database_url: str) -> None:
     assert (first.closed_at, first.closing_note, first.last_unit) == (minutes(60), "nothing there", None)
     assert second.media == ["https://example.org/1.jpg"]
     assert marks[0].stream_id == writer.marks[0].stream_id
+
+    with engine.begin() as connection:
+        write_deadlines(connection, {"c-1": as_ms(minutes(90)), "c-2": as_ms(minutes(90)), "gone": 7})
+        write_deadlines(connection, {"c-1": as_ms(minutes(95)), "gone": None, "nobody": None})
+    assert read_deadlines(engine) == {"c-1": as_ms(minutes(95)), "c-2": as_ms(minutes(90))}
+    # Of a case that is closed none is told, though its deadline may be there a moment longer.
+    assert [row.due_at for row in list_requests(engine, RequestFilter(), 10)] == [None, minutes(95)]
 
     updates = list_updates(engine, None, NOON, minutes(60), 10)
     assert [(row.case_id, row.action, row.closed, row.note) for row in updates] == [

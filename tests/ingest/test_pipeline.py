@@ -12,7 +12,16 @@ from geo.county import County
 from ingest.connectors import Delivery, http_events
 from ingest.pipeline import Answer, Preparation, UnreadableBody, as_connector, stream_batch
 from ingest.placing import find_partition
-from ingest.records import AlarmAcked, AnyRecord, CaseActed, CaseReported, Reading, WorkerLocated, decode_record
+from ingest.records import (
+    AlarmAcked,
+    AlarmRaised,
+    AnyRecord,
+    CaseActed,
+    CaseReported,
+    Reading,
+    WorkerLocated,
+    decode_record,
+)
 from ingest.sealing import Keyring
 from ingest.stream import REJECTED_KEY, START, AsyncStreams, connect_async
 
@@ -97,7 +106,8 @@ def test_partitions_follow_the_architecture() -> None:
     nowhere = Reading(**common, feed="air", asset_id="A", observed_at=NOW)  # type: ignore[arg-type]
     action = CaseActed(**common, case_id="C-1", action="close", actor="x", at=NOW)  # type: ignore[arg-type]
     alarm = AlarmAcked(**common, alarm_id="A-1", severity=1, subject="x", at=NOW)  # type: ignore[arg-type]
-    keys = {"339901002": placed, "e-1": nowhere, "C-1": action, "A-1": alarm}
+    raised = AlarmRaised(**common, alarm_id="A-2", severity=1, subject="x", at=NOW, cell_code=cell)  # type: ignore[arg-type]
+    keys = {"339901002": placed, "e-1": nowhere, "C-1": action, "A-1": alarm, "A-2": raised}
     assert {key: find_partition(record, 64) for key, record in keys.items()} == {
         key: crc32(key.encode()) % 64 for key in keys
     }

@@ -16,6 +16,7 @@ from ingest.rows.reading_months import Month, list_months
 from ingest.settings import KEPT_DAYS, SettingError, read_settings
 from ingest.store import open_database
 from ingest.tables import (
+    alarm_actions,
     alarms,
     as_ms,
     case_actions,
@@ -122,6 +123,9 @@ def test_every_table_has_its_own_time(engine: Engine) -> None:
             alarm(AlarmRaised, at, f"raised{age}"),
             alarm(AlarmRaised, at, f"cleared{age}"),
             alarm(AlarmCleared, at + 1, f"cleared{age}"),
+            alarm(AlarmRaised, at, f"again{age}"),
+            alarm(AlarmCleared, at + 1, f"again{age}"),
+            alarm(AlarmRaised, at + 2, f"again{age}"),
         )
     before = {table: count_rows(engine, table) for table in metadata.tables.values()}
 
@@ -136,7 +140,10 @@ def test_every_table_has_its_own_time(engine: Engine) -> None:
     assert {row["case_id"] for row in read_rows(engine, cases)} == {"open0", "closed0", "open300"}
     assert {row["case_id"] for row in read_rows(engine, case_actions)} == {"open0", "closed0", "open300"}
     assert {row["worker_id"] for row in read_rows(engine, workers)} == {"w0"}
-    assert {row["alarm_id"] for row in read_rows(engine, alarms)} == {"raised0", "cleared0", "raised300"}
+    kept = {"raised0", "cleared0", "again0", "raised300", "again300"}
+    assert {row["alarm_id"] for row in read_rows(engine, alarms)} == kept
+    assert {row["alarm_id"] for row in read_rows(engine, alarm_actions)} == kept
+    assert count_rows(engine, alarm_actions) == 10, "of an alarm all actions stay or none"
     assert [row["hour_at"] for row in read_rows(engine, reading_hours)] == [as_ms(NOON)]
     assert ids(engine) == {"r0"}
 

@@ -1,15 +1,16 @@
-"""`task.checked` from the door to SQL, the register's seals, and the patrols that the simulator tells."""
+"""`task.checked` from the door to SQL, the register's seals, and the rounds that the simulator tells."""
 
 import json
+from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from shapely import Point
 from sqlalchemy import Engine
 
-from cases.rounds import cover, list_tasks, read_rounds
+from cases.rounds import cover, cover_visits, list_tasks, read_rounds
 from geo.county import County
 from ingest.connectors import Refusal
 from ingest.formats.events import read_events
@@ -19,11 +20,11 @@ from ingest.placing import find_partition
 from ingest.reception import Reception, open_reception
 from ingest.records import TaskChecked, decode_record, encode_record, name_feed
 from ingest.rows.rounds import (
+    CareEntry,
     CarePerson,
     Check,
     count_persons,
     find_person,
-    has_check,
     open_person,
     read_checks,
     read_last_visits,
@@ -32,6 +33,7 @@ from ingest.rows.rounds import (
     seal_person,
 )
 from ingest.sealing import Keyring, Unreadable
+from ingest.simulation.care import invent_persons
 from ingest.simulator import Simulation
 from ingest.tables import care_persons, task_checks
 from tests.ingest.samples import NOON, Writer, count_rows, minutes, read_rows
@@ -153,12 +155,11 @@ def test_check_ins_are_recorded_once_and_read_by_area_and_time(engine: Engine) -
     assert count_rows(engine, task_checks) == 3
     assert [row["lon"] for row in read_rows(engine, task_checks)] == [120.1, None, 120.1]
     assert read_checks(engine, minutes(1), "339901002") == [
-        Check("daily", "339901002001001", "W-1", minutes(5), None, located=False)
+        Check("daily", "339901002001001", "W-1", minutes(5), None, located=False, received_at=minutes(5))
     ]
     assert len(read_checks(engine, minutes(0))) == 3
     assert len(read_checks(engine, minutes(6))) == 1
     assert read_last_visits(engine, "339901001") == {("care", "P1"): minutes(9)}
-    assert has_check(engine, "test", "3") and not has_check(engine, "test", "4")
 
 
 def test_the_register_is_sealed_and_replaced_as_a_whole(engine: Engine) -> None:
@@ -177,11 +178,11 @@ def test_the_register_is_sealed_and_replaced_as_a_whole(engine: Engine) -> None:
     assert find_person(engine, "P1") is None and find_person(engine, "P2") is not None
 
 
-def test_simulated_patrols_cover_most_and_not_all_however_time_is_cut(county: County) -> None:
+def test_simulated_rounds_cover_most_and_not_all_however_time_is_cut(county: County) -> None:
     few = replace(county, cells=county.cells.iloc[::20])
     simulation = Simulation(few)
     end = datetime(2026, 11, 22, 4, tzinfo=UTC)
-    start = end - timedelta(days=35)
+    start = end - timedelta(days=60)
     whole = list(simulation.tell_rounds(start.timestamp(), end.timestamp()))
     half = (start + timedelta(days=11, hours=3)).timestamp()
     assert whole == [*simulation.tell_rounds(start.timestamp(), half), *simulation.tell_rounds(half, end.timestamp())]
@@ -192,9 +193,24 @@ def test_simulated_patrols_cover_most_and_not_all_however_time_is_cut(county: Co
         data = dict(event.data)
         record = tell(preparation, **data)
         assert isinstance(record, TaskChecked), record
-        checks.append(Check(record.plan, record.task_cell, record.worker, datetime.fromisoformat(data["at"])))
+        checks.append(Check(record.plan, record.task_cell, record.worker, record.at, record.person))
     today = end.date()
     rounds = read_rounds(few)
-    coverage = cover(list_tasks(rounds, map(str, few.cells.index), checks, today - timedelta(days=21), today), today)
-    assert coverage.due > 100
-    assert 0.8 < (coverage.share or 0) < 1.0
+    patrols = cover(list_tasks(rounds, map(str, few.cells.index), checks, today - timedelta(days=21), today), today)
+    visited: defaultdict[tuple[str, str], list[date]] = defaultdict(list)
+    for check in checks:
+        if check.person:
+            visited[check.plan, check.person].append(check.at.astimezone(county.time_zone).date())
+    persons = [CareEntry(one.person, one.care_group, one.cell_code) for one in invent_persons(few)]
+    assert {person for _, person in visited} <= {one.person for one in persons}
+    for coverage in (patrols, cover_visits(rounds, persons, visited, today)):
+        assert coverage.due > 100
+        assert 0.8 < (coverage.share or 0) < 1.0
+        assert 0 < coverage.late < coverage.done / 2
+
+
+def test_nobody_is_visited_where_people_may_be_real(county: County) -> None:
+    real = replace(county, settings={**county.settings, "fictional": False})
+    end = datetime(2026, 11, 22, 4, tzinfo=UTC).timestamp()
+    events = list(Simulation(real).tell_rounds(end - 3 * 86_400, end))
+    assert events and not any("person" in event.data for event in events)

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
@@ -24,12 +25,14 @@ from ingest.connectors import Delivery, http_events, open311
 from ingest.embedded import start_redis
 from ingest.history import read_reporters
 from ingest.migrations import upgrade_database
-from ingest.personal import IN_CLEAR, count_by_key, seal_all
+from ingest.personal import IN_CLEAR, SEALED, count_by_key, seal_all
 from ingest.pipeline import Preparation, as_connector
 from ingest.recorder import Recorder
-from ingest.records import CaseReported
+from ingest.records import CaseReported, ShiftPlanned
 from ingest.rejected.retrying import Outcome, Retrial
 from ingest.rejected.stream import RejectedStream, open_body
+from ingest.rows.rounds import CarePerson, open_person, read_persons, replace_persons, seal_person
+from ingest.rows.shifts import Duty, read_roster
 from ingest.sealing import (
     FILE,
     MARK,
@@ -40,15 +43,16 @@ from ingest.sealing import (
     locate_keys,
     provide_keyring,
     renew_key,
+    seal_phone,
     seal_reporter,
 )
 from ingest.senders import Sender
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.store import name_database, open_database
 from ingest.stream import KEEP_BODY_BYTES, Streams, connect
-from ingest.tables import reporters
+from ingest.tables import metadata, reporters
 from tests.appliance import ROOT, envelope, report
-from tests.ingest.samples import Writer, read_rows
+from tests.ingest.samples import NOON, Writer, read_rows
 from tests.ingest.samples import report as report_record
 from tests.ingest.serving import Ingest
 
@@ -330,12 +334,12 @@ def test_rows_of_before_are_sealed_and_a_renewal_seals_them_anew(
     assert main(["personal", "status"]) == 1
     assert "personal seal" in capsys.readouterr().out
     assert main(["personal", "seal"]) == 0
-    assert capsys.readouterr().out.startswith("1,203 reporters sealed")
+    assert capsys.readouterr().out.startswith("1,203 rows sealed")
     first = find_keyring(settings)
     assert count_by_key(engine) == {first.keys[0].id: 2_406}
     assert main(["personal", "status"]) == 0
     assert main(["personal", "seal"]) == 0
-    assert "0 reporters sealed" in capsys.readouterr().out
+    assert "0 rows sealed" in capsys.readouterr().out
 
     assert main(["personal", "renew-key"]) == 0
     renewed = find_keyring(settings)
@@ -351,3 +355,63 @@ def test_rows_of_before_are_sealed_and_a_renewal_seals_them_anew(
         engine.dispose()
         for path in tmp_path.glob("county.db*"):
             assert not any(secret in path.read_bytes() for secret in SECRETS), path
+
+
+def test_roster_and_care_are_sealed_anew_with_a_new_key_too(engine: Engine, tmp_path: Path) -> None:
+    """Whatever a person's data is sealed in moves from the old key to the new, and the old key opens nothing then."""
+    old = provide_keyring(Settings(data_dir=tmp_path))
+    planned = ShiftPlanned(
+        source="desk", id="p1", received_at=NOON, date="2026-11-22", shift="early", person="li", at=NOON
+    )
+    person = CarePerson("p-1", "alone", "330681001001001", "何翠英", "13905750001", "老樟树下 3 号")
+    called = msgspec.structs.replace(planned, id="p2", person="he", phone="13905750001")
+    seal_phone(old, called)
+    case = report_record("c1")
+    seal_reporter(old, case)
+    Writer(engine).write(case, planned, called, msgspec.structs.replace(called, id="p3", phone="13905750001"))
+    replace_persons(engine, [seal_person(old, person), msgspec.structs.replace(person, person="p-2", address=None)])
+    assert count_by_key(engine) == {old.keys[0].id: 6, IN_CLEAR: 3}
+
+    new = renew_key(Settings(data_dir=tmp_path))
+    assert seal_all(engine, new) == (5, 0)
+    assert count_by_key(engine) == {new.keys[1].id: 9}
+    only_new = Keyring(new.keys[1:])
+    phones = [duty.phone and only_new.open(duty.phone, *duty.sealed_for) for duty in read_duties(engine)]
+    assert phones == ["13905750001", None]
+    (first, second) = read_persons(engine)
+    assert open_person(only_new, first) == {"name": "何翠英", "phone": "13905750001", "address": "老樟树下 3 号"}
+    assert open_person(only_new, second)["address"] == ""
+    assert read_reporters(engine, "c1", only_new) == [Reporter("何翠英", "13905750001")]
+    assert seal_all(engine, new) == (0, 0)
+    assert list_sealed(engine) <= {(one.table.name, column) for one in SEALED for column in one.columns}
+
+
+def test_what_was_written_while_sealing_stays(engine: Engine) -> None:
+    """The register was imported anew between reading and writing: the person of before is not put back."""
+    before, after = (CarePerson("p-1", "alone", "330681001001001", name) for name in ("何翠英", "张三"))
+    replace_persons(engine, [before])
+
+    class Meanwhile(Keyring):
+        def seal(self, text: str, *place: str) -> str:
+            if text == "何翠英":
+                replace_persons(engine, [after])
+            return super().seal(text, *place)
+
+    keyring = Meanwhile(Keyring.make().keys)
+    seal_all(engine, keyring)
+    assert open_person(keyring, read_persons(engine)[0])["name"] == "张三"
+
+
+def read_duties(engine: Engine) -> list[Duty]:
+    return read_roster(engine, date(2026, 11, 22), date(2026, 11, 22), "")
+
+
+def list_sealed(engine: Engine) -> set[tuple[str, str]]:
+    """Every column of the database in which a sealed text is."""
+    return {
+        (table.name, column)
+        for table in metadata.tables.values()
+        for row in read_rows(engine, table)
+        for column, value in row.items()
+        if isinstance(value, str) and value.startswith(MARK)
+    }

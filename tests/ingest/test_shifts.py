@@ -97,9 +97,9 @@ def test_a_pack_without_shifts_has_three() -> None:
     ("shifts", "reason"),
     [
         ([("a", "08:00", "16:00"), ("b", "17:00", "08:00")], "a ends at 16:00, and b, the next, begins at 17:00"),
-        ([("a", "8", "16:00"), ("b", "16:00", "08:00")], "begins must be like"),
+        ([("a", "8", "16:00"), ("b", "16:00", "08:00")], r"shifts\[1\].begins: '8' is no time"),
         ([("a", "08:00", "20:00"), ("a", "20:00", "08:00")], "same key"),
-        ([("A b", "08:00", "08:00")], "key must be"),
+        ([("A b", "08:00", "08:00")], r"shifts\[1\].key: "),
     ],
 )
 def test_shifts_that_leave_an_hour_to_nobody_are_refused(shifts: list[tuple[str, str, str]], reason: str) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy.exc import InternalError, OperationalError
 
 from ingest.arrivals import Arrival
 from ingest.history import read_counters
-from ingest.records import AlarmAcked, AlarmCleared, AlarmRaised, AnyRecord, CaseActed, CaseReported
+from ingest.records import AlarmAcked, AlarmActed, AlarmCleared, AlarmRaised, AnyRecord, CaseActed, CaseReported
+from ingest.rows.alarms import read_alarm_steps, read_alarms_since
 from ingest.rows.cases import RefusedRecord
 from ingest.store import Batch, WatermarkMoved, load_watermarks, open_database, rewind_watermark, write_batch
 from ingest.tables import (
@@ -325,6 +326,34 @@ def test_an_alarms_steps_may_come_in_any_order(engine: Engine) -> None:
         times = [row[column] for column in ("raised_at", "acked_at", "cleared_at", "changed_at")]
         assert times == [as_ms(minutes(at)) for at in (2, 1, 3, 3)], order
         assert (row["acked_by"], row["cleared_by"]) == ("officer-7", "officer-7")
+
+
+def test_every_action_of_an_alarm_is_kept_once_in_the_order_of_the_stream(engine: Engine) -> None:
+    writer = Writer(engine)
+    shelved = AlarmActed(
+        source="desk", id="s", received_at=minutes(3), alarm_id="a-1", action="shelve", actor="li", at=minutes(3),
+        note="维修", expects=1, details={"minutes": 30},
+    )  # fmt: skip
+    writer.write(alarm(AlarmRaised, 0), alarm(AlarmAcked, 2), shelved, alarm(AlarmRaised, 0))
+    writer.write(shelved, alarm(AlarmCleared, 1))
+    steps = read_alarm_steps(engine, "a-1")
+    assert [step.action for step in steps] == ["raise", "ack", "shelve", "clear"]
+    assert steps[0].details == {"severity": 2, "subject": "bin-1"}
+    assert (steps[2].actor, steps[2].details) == ("li", {"minutes": 30, "note": "维修", "expects": 1})
+    assert read_counters(engine)["late_duplicate"] == 2
+    [row] = read_rows(engine, alarms)
+    assert row["changed_at"] == as_ms(minutes(3)), "what was done last, whatever was told last"
+
+
+def test_alarms_that_stand_are_found_however_old(engine: Engine) -> None:
+    writer = Writer(engine)
+    for name in ("standing", "unseen", "over", "late"):
+        writer.write(alarm(AlarmRaised, -90, name))
+    for name in ("unseen", "over", "late"):
+        writer.write(alarm(AlarmCleared, -80, name))
+    for name, at in (("standing", -85), ("over", -70), ("late", -10)):
+        writer.write(alarm(AlarmAcked, at, name))
+    assert {step.alarm_id for step in read_alarms_since(engine, minutes(-60))} == {"standing", "unseen", "late"}
 
 
 # -- watermarks

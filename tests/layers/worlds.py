@@ -16,8 +16,10 @@ from ingest.records import (
     CaseActed,
     CaseReported,
     Reading,
+    TaskChecked,
     WorkerLocated,
 )
+from ingest.rows.rounds import CareEntry
 from ingest.tables import as_ms
 from layers.state import LiveState
 
@@ -90,6 +92,33 @@ def locate(worker_id: str, at: datetime = NOON, on_duty: bool = True, lon: float
     )
 
 
+def check_in(
+    county: County, at: datetime = NOON, cell: int = 0, plan: str = "daily", person: str | None = None
+) -> TaskChecked:
+    """Somebody on a round of the demo's plans, in the middle of a cell."""
+    point = county.cells.geometry.iloc[cell].representative_point()
+    code = str(county.cells.index[cell])
+    return TaskChecked(
+        source="test",
+        id=f"{plan}-{cell}-{person}-{at:%m%d%H%M}",
+        received_at=at,
+        lon=point.x,
+        lat=point.y,
+        cell_code=code,
+        plan=plan,
+        task_cell=code,
+        worker="GW-0001",
+        at=at,
+        person=person,
+    )
+
+
+def care_for(county: County, cell: int, persons: int) -> list[CareEntry]:
+    """So many elderly people in a cell, who were never visited and with whom no day is agreed."""
+    code = str(county.cells.index[cell])
+    return [CareEntry(f"P{cell}-{number}", "elderly_alone", code) for number in range(persons)]
+
+
 def warn(
     number: int, at: datetime = NOON, kind: AlertKind = "Alert", of: Sequence[int] = (), **fields: Any
 ) -> AlertIssued:
@@ -146,7 +175,7 @@ def live(county: County, *records: AnyRecord, now: datetime = NOON) -> LiveState
 
 def busy_county(county: County) -> LiveState:
     """A state with something in every layer: data, faults, silence and nothing."""
-    return live(
+    state = live(
         county,
         report(county, 1, cell=0, severity=1),
         report(county, 2, cell=0, severity=3),
@@ -170,5 +199,10 @@ def busy_county(county: County) -> LiveState:
         locate("W3", at=NOON - timedelta(hours=9)),
         warn(1),
         warn(2, status="Exercise", info={"level": 1}),
+        *(check_in(county, NOON - timedelta(weeks=weeks), cell=0) for weeks in range(6)),
+        *(check_in(county, NOON - timedelta(weeks=weeks), cell=1) for weeks in (1, 3)),
+        check_in(county, NOON - timedelta(days=3), cell=2, plan="care", person="P2-0"),
         now=NOON + minutes(5),
     )
+    state.put_entries([*care_for(county, 0, 2), *care_for(county, 2, 7)])
+    return state

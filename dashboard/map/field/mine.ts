@@ -1,6 +1,6 @@
 // "My reports": what waits, what was sent and what was refused, each with what can be done about it.
 
-import type { Report } from "./box.ts";
+import type { Report } from "./reports.ts";
 import { hasWord, lang, make, say, showTime } from "./words.ts";
 
 export interface Deeds {

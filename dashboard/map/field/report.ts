@@ -1,12 +1,13 @@
 // The page on which a report is made: it works without a network, and sends what was made when there is one.
 
-import { type Box, makeFleetingBox, openBox, type Place, type Report } from "./box.ts";
+import { type Box, makeFleetingBox, makeId, openBox, tidy } from "./box.ts";
 import { type Category, offerCategories } from "./categories.ts";
-import { addressPage } from "./kept.ts";
+import { keepForOffline } from "./kept.ts";
 import { sayReason, showMine } from "./mine.ts";
+import { type Outbox, tellConnection, watchBox } from "./outbox.ts";
 import { fetchOutlines, nameVillage } from "./outlines.ts";
 import { shrink } from "./photo.ts";
-import { sendWaiting } from "./sending.ts";
+import { deliverReport, type Place, type Report } from "./reports.ts";
 import { offerSimilar } from "./similar.ts";
 import type { SmallMap } from "./small_map.ts";
 import { lang, make, say, slot } from "./words.ts";
@@ -26,8 +27,6 @@ interface Config {
 const SEVERITIES = { 1: "▲", 2: "◆", 3: "●", 4: "■" };
 const LOCATE_WITHIN_MS = 15_000;
 const TOO_VAGUE_M = 200;
-const KEPT_DAYS = 30;
-const DAY_MS = 86_400_000;
 
 const config = JSON.parse(document.body.dataset["config"]!) as Config;
 const form = document.querySelector("form")!;
@@ -35,32 +34,33 @@ const mine = slot("mine");
 const description = slot<HTMLTextAreaElement>("description");
 const person = { name: slot<HTMLInputElement>("name"), phone: slot<HTMLInputElement>("phone") };
 
-let box: Box;
+let box: Box<Report>;
+let outbox: Outbox;
 let draft: Report;
 let map: SmallMap | null = null;
-let retry: ReturnType<typeof setTimeout> | undefined;
 let saving: ReturnType<typeof setTimeout> | undefined;
 let placed = 0;
 
 void start();
 
 async function start(): Promise<void> {
-  box = await openBox().catch(() => {
+  box = await openBox<Report>("reports").catch(() => {
     slot("nothing-kept").hidden = false;
-    return makeFleetingBox();
+    return makeFleetingBox<Report>("reports");
   });
-  await tidy();
+  await tidy(box);
   draft = (await box.list()).find(({ state, worker }) => state === "draft" && worker === worker_name()) ?? makeDraft();
   slot("who").textContent = config.worker ? ` · ${config.worker.title}` : "";
   slot("log-in").hidden = config.worker !== null || !config.log_in;
   offerCategories(slot("choices"), slot<HTMLInputElement>("search"), config.categories, choose);
   listenToForm();
-  listenToNetwork();
+  tellConnection(slot("connection"), say("report.offline"));
+  outbox = watchBox("/report", box, deliverReport, showReports);
   showDraft();
   await showReports();
   void startMap();
-  void keepForOffline();
-  void send();
+  void keepForOffline("/report", config.version, [...config.files, `/api/public/map/${config.revision}`]);
+  void outbox.send();
 }
 
 function worker_name(): string {
@@ -83,20 +83,6 @@ function makeDraft(): Report {
     joins: "",
     worker: worker_name(),
   };
-}
-
-/** `crypto.randomUUID` is there on https only; a county's own network may be without. */
-function makeId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-async function tidy(): Promise<void> {
-  for (const report of await box.list())
-    if (report.state === "sent" && report.made_at < Date.now() - KEPT_DAYS * DAY_MS) await box.remove(report.id);
 }
 
 // --- The form -------------------------------------------------------------------------------------------------------
@@ -199,7 +185,7 @@ async function submit(): Promise<void> {
   await showReports();
   mine.scrollIntoView({ block: "start" });
   mine.querySelector<HTMLElement>(".report")?.focus({ preventScroll: true });
-  await send();
+  await outbox.send();
 }
 
 // --- The place ------------------------------------------------------------------------------------------------------
@@ -344,7 +330,7 @@ function showPhotos(): void {
 
 async function showReports(): Promise<void> {
   showMine(mine, await box.list(), {
-    send: () => void send(),
+    send: () => void outbox.send(),
     change: (report) => void takeUp(report),
     remove: (report) => void discard(report),
   });
@@ -355,7 +341,7 @@ async function takeUp(report: Report): Promise<void> {
   await box.put(draft);
   showDraft();
   if (draft.place) map?.show(draft.place.lon, draft.place.lat);
-  if (report.field && report.reason) wrong(report.field, sayReason(report.reason));
+  if (report.reason) wrong(report.field || "report", sayReason(report.reason));
   await showReports();
   form.scrollIntoView({ block: "start" });
 }
@@ -365,50 +351,3 @@ async function discard(report: Report): Promise<void> {
   await box.remove(report.id);
   await showReports();
 }
-
-async function send(): Promise<void> {
-  clearTimeout(retry);
-  const { again_s } = await sendWaiting(box, () => void showReports());
-  await showReports();
-  if (again_s === null) return;
-  retry = setTimeout(() => void send(), again_s * 1000);
-  // With the page closed the browser wakes the service worker, where it can do that.
-  const registration = (await navigator.serviceWorker?.getRegistration("/report")) as
-    | (ServiceWorkerRegistration & { sync?: { register(tag: string): Promise<void> } })
-    | undefined;
-  await registration?.sync?.register("reports").catch(() => undefined);
-}
-
-function listenToNetwork(): void {
-  const tell = () => {
-    const line = slot("connection");
-    line.hidden = navigator.onLine;
-    line.textContent = navigator.onLine ? "" : say("report.offline");
-  };
-  addEventListener("offline", tell);
-  addEventListener("online", () => {
-    tell();
-    void send();
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") void send();
-  });
-  navigator.serviceWorker?.addEventListener("message", () => void showReports());
-  tell();
-}
-
-/** Hands the service worker the list of what the page needs, and asks the browser not to throw reports away. */
-async function keepForOffline(): Promise<void> {
-  void navigator.storage?.persist?.();
-  if (!navigator.serviceWorker) return;
-  try {
-    await navigator.serviceWorker.register(`/report/worker.js?v=${config.version}`, { scope: "/report" });
-    const { active } = await navigator.serviceWorker.ready;
-    // This very page, too: it was loaded before there was a service worker to see it.
-    active?.postMessage({ keep: [...config.files, `/api/public/map/${config.revision}`, addressPage(new URL(location.href))] });
-    document.body.dataset["kept"] = "";
-  } catch {
-    // Without it the page works as long as it is open.
-  }
-}
-

@@ -1,6 +1,6 @@
 // Cases near by that look like the one being reported: to add to them is better than to report them twice.
 
-import type { Report } from "./box.ts";
+import type { Report } from "./reports.ts";
 import { lang, make, say } from "./words.ts";
 
 /** A case as `POST /api/public/similar` tells of it; only who is logged in gets its title. */

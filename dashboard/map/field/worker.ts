@@ -1,10 +1,13 @@
-// The service worker of /report: keeps the page for when there is no network, and sends what waits when there is one.
+// The service worker of /report, and of /tasks: keeps its page for when there is no network, and sends what waits when
+// there is one. Each page has one of its own, by its scope.
 //
 // The page tells it (by its address, `?v=`) which version it is; each version has a cache of its own.
 
 import { openBox } from "./box.ts";
-import { addressPage } from "./kept.ts";
-import { sendWaiting } from "./sending.ts";
+import { type CheckIn, deliverCheck } from "./checks.ts";
+import { addressPage, forget, nameCaches, type Page } from "./kept.ts";
+import { deliverReport, type Report } from "./reports.ts";
+import { type Attempt, sendWaiting } from "./sending.ts";
 
 interface Extendable extends Event {
   waitUntil(work: Promise<unknown>): void;
@@ -21,6 +24,7 @@ interface Talking extends Extendable {
 }
 interface WorkerScope {
   readonly location: Location;
+  readonly registration: ServiceWorkerRegistration;
   readonly clients: {
     claim(): Promise<void>;
     matchAll(): Promise<{ postMessage(message: unknown): void }[]>;
@@ -33,7 +37,8 @@ interface WorkerScope {
 }
 
 const scope = self as unknown as WorkerScope;
-const PREFIX = "county-brain-report-";
+const PAGE = new URL(scope.registration.scope).pathname as Page;
+const PREFIX = nameCaches(PAGE);
 const CACHE = `${PREFIX}${new URL(scope.location.href).searchParams.get("v") ?? ""}`;
 const PAGE_WITHIN_MS = 4000;
 
@@ -51,13 +56,13 @@ scope.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== scope.location.origin) return;
-  if (request.mode === "navigate" && url.pathname === "/report") event.respondWith(answerPage(request, url));
+  if (request.mode === "navigate" && url.pathname === PAGE) event.respondWith(answerPage(request, url));
   else if (url.pathname.startsWith("/report/files/") || url.pathname.startsWith("/api/public/map/"))
     event.respondWith(answerKept(request));
 });
 
 scope.addEventListener("sync", (event) => {
-  if (event.tag === "reports") event.waitUntil(sendAndTell());
+  if (event.tag === "reports" || event.tag === "checks") event.waitUntil(sendAndTell());
 });
 
 async function keepAll(addresses: string[]): Promise<void> {
@@ -65,7 +70,7 @@ async function keepAll(addresses: string[]): Promise<void> {
   for (const address of addresses) {
     if (await cache.match(address)) continue;
     const answer = await fetch(address);
-    if (!answer.ok) return;
+    if (!answer.ok || answer.redirected) return; // to the log-in, say
     await cache.put(address, answer);
   }
   for (const name of await caches.keys()) if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
@@ -73,16 +78,18 @@ async function keepAll(addresses: string[]): Promise<void> {
 
 /** The page from the server where that answers soon, else as it was kept. */
 async function answerPage(request: Request, url: URL): Promise<Response> {
-  const address = addressPage(url);
+  const address = addressPage(PAGE, url);
   const cache = await caches.open(CACHE);
   try {
     const answer = await fetch(request, { signal: AbortSignal.timeout(PAGE_WITHIN_MS) });
     if (answer.ok && !answer.redirected) await cache.put(address, answer.clone());
+    // Who is sent to the log-in, or away, leaves nothing behind for whoever has the phone next.
+    if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) await forget(PAGE);
     if (answer.status < 500) return answer;
   } catch {
     // Kept below.
   }
-  const kept = (await caches.match(address)) ?? (await caches.match("/report", { ignoreSearch: true }));
+  const kept = (await caches.match(address)) ?? (await caches.match(PAGE, { ignoreSearch: true }));
   return kept ?? Response.error();
 }
 
@@ -94,9 +101,14 @@ async function answerKept(request: Request): Promise<Response> {
   return answer;
 }
 
+async function send(): Promise<Attempt> {
+  if (PAGE === "/tasks") return sendWaiting(await openBox<CheckIn>("checks"), deliverCheck);
+  return sendWaiting(await openBox<Report>("reports"), deliverReport);
+}
+
 async function sendAndTell(): Promise<void> {
-  const { again_s } = await sendWaiting(await openBox());
+  const { again_s } = await send();
   for (const client of await scope.clients.matchAll()) client.postMessage({ sent: true });
   // To fail is how one asks the browser to try again later.
-  if (again_s !== null) throw new Error("some reports still wait");
+  if (again_s !== null) throw new Error("something still waits");
 }

@@ -6,7 +6,9 @@ import { AlertSheet } from "./alert_sheet.ts";
 import { drawAlertBar } from "./alerts.ts";
 import { BulkBar } from "./desk/bulk.ts";
 import { layChips } from "./desk/chips.ts";
+import { laySwitch } from "./desk/coverage.ts";
 import { Filters } from "./desk/filters.ts";
+import { Intake } from "./desk/intake.ts";
 import { MapTools } from "./desk/map_tools.ts";
 import { drawSums } from "./desk/sums.ts";
 import { TimeBar } from "./desk/time_bar.ts";
@@ -14,12 +16,12 @@ import { layViews } from "./desk/views.ts";
 import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
-import { openPage, readJson } from "./page.ts";
+import { openPage, type Page, readJson } from "./page.ts";
 import { followRoster } from "./roster.ts";
 import { openQueue, type QueueRow } from "./queue.ts";
 import { Siren } from "./sound.ts";
 
-const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "staff", "alerts"];
+const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "staff", "coverage", "alerts"];
 const SHOWN = new Set(["grid", "open_cases", "case_clocks", "alerts"]);
 const ALERTS_EVERY_MS = 30_000;
 const CASE_ZOOM = 14;
@@ -31,6 +33,7 @@ export async function start(root: HTMLElement): Promise<void> {
   followHeader(page, feed);
   followRoster(page);
   const filters = new Filters();
+  aimExport(page, filters);
   const drawer = new Drawer(page, feed);
   const sheet = new AlertSheet(page, feed, drawer);
   const me = (await readJson("/api/me").catch(() => null)) as { name?: string } | null;
@@ -76,6 +79,25 @@ export async function start(root: HTMLElement): Promise<void> {
   drawer.onRadius = (lon, lat, radiusM) => tools?.showCircle(lon, lat, radiusM);
   drawer.onHover = (one) => tools?.showHover(one);
 
+  const box = page.slot("intake");
+  const intake = box && new Intake(page, feed, box, {
+    open: (caseId) => drawer.show(caseId),
+    placed: (spot, named) => {
+      tools?.showPin(spot);
+      if (spot && named) map?.focus(spot.lon, spot.lat, CASE_ZOOM);
+    },
+    arrived: ({ id, case_id, lon, lat }) => {
+      queue.selectNew(id);
+      drawer.show(case_id);
+      map?.select("open_cases", id);
+      if (lon !== null && lat !== null) map?.focus(lon, lat);
+    },
+    joined: (caseId) => {
+      drawer.dismiss(); // it may be shown as it stood before
+      drawer.show(caseId);
+    },
+  });
+
   const search = () => page.root.querySelector<HTMLInputElement>("input.search")?.focus();
   followKeys(page, {
     move: (step) => queue.move(step),
@@ -110,9 +132,11 @@ export async function start(root: HTMLElement): Promise<void> {
   // Nothing can be selected on a map that has not been drawn once.
   await map.maplibre.once("idle");
   tools = new MapTools(page, map, filters, queue, home);
+  laySwitch(page, map, home.querySelector(".map-tools")!);
   showOnMap(queue.current);
 
   function pick(pick: Pick | null): void {
+    if (intake?.isOpen) return pick ? intake.point(pick) : undefined;
     if (pick?.layer === "alerts") return showAlert(pick.id);
     if (pick?.layer === "grid" && pick.code) return filters.set({ cell: filters.get("cell") === pick.code ? "" : pick.code });
     if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
@@ -120,6 +144,14 @@ export async function start(root: HTMLElement): Promise<void> {
     map?.select("open_cases", pick.id);
     drawer.showAt(pick.id, pick.lon, pick.lat).catch((error) => console.warn("the case cannot be read", error));
   }
+}
+
+/** Keeps the link that saves the list in step with the filters. */
+function aimExport(page: Page, filters: Filters): void {
+  const link = page.slot("export");
+  const aim = () => link?.setAttribute("href", `/api/exports/queue.csv?lang=${page.lang}&${filters.query()}`);
+  filters.onChange(aim);
+  aim();
 }
 
 function isSeen(map: CountyMap, lon: number, lat: number): boolean {

@@ -7,21 +7,15 @@ import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts
 
 export const FEED_SHAPES = { ok: "●", late: "◐", silent: "○", never: "–" } as const;
 
-interface FeedName {
-  zh: string;
-  en: string;
-}
-
 /** Keeps a screen's header true, once a second and on every change of the connection; returns how to stop. */
 export function followHeader(page: Page, feed: LiveFeed): () => void {
-  const names = JSON.parse(page.root.dataset.feeds || "{}") as Record<string, FeedName>;
   let away: number | null = null;
   const draw = () => {
     drawClock(page, feed);
     drawOrigin(page, feed);
     drawConnection(page, feed, away);
-    drawFeeds(page, feed, names);
-    drawAges(page, feed, names);
+    drawFeeds(page, feed);
+    drawAges(page, feed);
   };
   draw();
   const stop = feed.subscribe((frame, kind) => {
@@ -79,7 +73,7 @@ function listFeeds(feed: LiveFeed): FeedHealth[] {
   return [...feed.state.feeds.values()];
 }
 
-function drawFeeds(page: Page, feed: LiveFeed, names: Record<string, FeedName>): void {
+function drawFeeds(page: Page, feed: LiveFeed): void {
   const box = page.slot("feeds");
   if (!box) return;
   if (!box.firstElementChild) {
@@ -98,17 +92,17 @@ function drawFeeds(page: Page, feed: LiveFeed, names: Record<string, FeedName>):
     (dot, one) => {
       setText(dot, FEED_SHAPES[one.state]);
       setAttribute(dot, "data-state", one.state);
-      setAttribute(dot, "title", `${nameFeed(page, names, one.key)} ${page.sayName("feed_state", one.state)}`);
+      setAttribute(dot, "title", `${page.nameFeed(one.key)} ${page.sayName("feed_state", one.state)}`);
     },
   );
   const ok = all.filter((one) => one.state === "ok").length;
-  const words = all.map((one) => `${nameFeed(page, names, one.key)} ${page.sayName("feed_state", one.state)}`);
+  const words = all.map((one) => `${page.nameFeed(one.key)} ${page.sayName("feed_state", one.state)}`);
   setAttribute(dots, "aria-label", words.join(", "));
   setText(part(box, "sum"), page.say("common.feed_summary", { ok, all: all.length }));
 }
 
 /** The list of feeds with the age of each, and the dimming of every panel whose feed is silent. */
-function drawAges(page: Page, feed: LiveFeed, names: Record<string, FeedName>): void {
+function drawAges(page: Page, feed: LiveFeed): void {
   const now = feed.serverNow();
   const list = page.slot("ages");
   if (list)
@@ -121,7 +115,7 @@ function drawAges(page: Page, feed: LiveFeed, names: Record<string, FeedName>): 
         setAttribute(row, "data-state", one.state);
         setText(part(row, "shape"), FEED_SHAPES[one.state]);
         setAttribute(part(row, "shape"), "data-state", one.state);
-        setText(part(row, "name"), nameFeed(page, names, one.key));
+        setText(part(row, "name"), page.nameFeed(one.key));
         setText(part(row, "age"), one.newest_at ? page.ago(now - one.newest_at) : "–");
         setText(part(row, "state"), page.sayName("feed_state", one.state));
       },
@@ -132,9 +126,4 @@ function drawAges(page: Page, feed: LiveFeed, names: Record<string, FeedName>): 
     const since = stale ? page.say("common.stale_since", { at: page.shortTime(health.newest_at ?? 0, now) }) : null;
     setAttribute(panel, "data-stale", since);
   }
-}
-
-function nameFeed(page: Page, names: Record<string, FeedName>, key: string): string {
-  const name = names[key];
-  return name ? name[page.lang] || name.zh : page.sayName("feed", key);
 }

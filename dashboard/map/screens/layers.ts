@@ -5,20 +5,30 @@ import type { Frame, LayerSpec } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makeSeverity, setAttribute, syncList } from "./page.ts";
 
-/** Returns the layers as the scene wants them shown at first. */
-export function chooseLayers(page: Page): LayerSpec[] {
-  const scene = JSON.parse(page.root.dataset.layers || "[]") as string[];
-  return page.county.layers.map((spec) => ({ ...spec, shown: scene.includes(spec.key) }));
+/** What a scene may do with the layers. */
+export interface LayerChoice {
+  /** Shows these layers and hides all others, whatever a hand has switched before. */
+  choose(keys: string[]): void;
+}
+
+/** Returns the layers as a scene wants them shown at first. */
+export function chooseLayers(page: Page, keys: string[]): LayerSpec[] {
+  return page.county.layers.map((spec) => ({ ...spec, shown: keys.includes(spec.key) }));
 }
 
 /** Shows the switches and the legend of what is on. */
-export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): void {
+export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): LayerChoice {
   const on = new Set(specs.filter((spec) => spec.shown !== false).map((spec) => spec.key));
+  let scene = new Set(on);
+  const show = (key: string, visible: boolean) => {
+    if (visible === on.has(key)) return;
+    if (visible) on.add(key);
+    else on.delete(key);
+    map.setVisible(key, visible);
+  };
   const draw = () => {
-    drawSwitches(page, specs, on, (key) => {
-      if (on.has(key)) on.delete(key);
-      else on.add(key);
-      map.setVisible(key, on.has(key));
+    drawSwitches(page, specs, on, scene, (key) => {
+      show(key, !on.has(key));
       draw();
     });
     drawLegend(page, map, specs.filter((spec) => on.has(spec.key) && isHeard(map, spec)));
@@ -28,6 +38,13 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): vo
     sayUnavailable(page, frame);
     if (frame.feeds || frame.alerts) draw();
   });
+  return {
+    choose(keys) {
+      scene = new Set(keys);
+      for (const { key } of specs) show(key, scene.has(key));
+      draw();
+    },
+  };
 }
 
 /** A feed that nobody sends has nothing on the map, so nothing to explain either; nor has a day without warnings. */
@@ -45,12 +62,13 @@ function sayUnavailable(page: Page, frame: Frame): void {
   }
 }
 
-function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, toggle: (key: string) => void): void {
+/** The switches of the scene's own layers stand first; the others show while a hand is near. */
+function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, scene: Set<string>, toggle: (key: string) => void): void {
   const box = page.slot("layers");
   if (!box) return;
   syncList(
     box,
-    specs,
+    [...specs.filter(({ key }) => scene.has(key)), ...specs.filter(({ key }) => !scene.has(key))],
     (spec) => spec.key,
     (spec) => {
       const button = make("button", "switch", page.words(spec.title));
@@ -58,7 +76,10 @@ function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, toggle: (
       button.addEventListener("click", () => toggle(spec.key));
       return button;
     },
-    (button, spec) => setAttribute(button, "aria-pressed", String(on.has(spec.key))),
+    (button, spec) => {
+      setAttribute(button, "aria-pressed", String(on.has(spec.key)));
+      button.classList.toggle("other", !scene.has(spec.key) && !on.has(spec.key));
+    },
   );
 }
 
@@ -91,7 +112,7 @@ function makeLegend(page: Page, legend: Legend, hatched: boolean): HTMLElement {
   box.dataset.kind = legend.kind;
   if (legend.kind === "severities") box.append(make("ul", "", ...[1, 2, 3, 4].map((one) => make("li", "", makeSeverity(page, one)))));
   else box.append(makeSteps(legend));
-  if (hatched) box.lastElementChild?.append(make("li", "", make("i", "hatched"), make("span", "", page.say("wall.legend_no_data"))));
+  if (hatched) box.lastElementChild?.append(make("li", "", make("i", "hatched"), make("span", "", legend.blank || page.say("wall.legend_no_data"))));
   return box;
 }
 

@@ -7,6 +7,7 @@ export interface Category {
   code: string;
   zh: string;
   en: string;
+  group?: Named;
   platform?: string;
   limit_hours?: number | null;
   source?: string;
@@ -57,6 +58,7 @@ export class Page {
   readonly lang: Lang;
   private texts: Record<string, string>;
   private categories = new Map<string, Category>();
+  private feeds: Record<string, Named>;
   private formats = new Map<string, Intl.DateTimeFormat>();
 
   constructor(
@@ -66,6 +68,7 @@ export class Page {
   ) {
     this.lang = (root.dataset.lang as Lang) || "zh";
     this.texts = JSON.parse(root.dataset.texts || "{}") as Record<string, string>;
+    this.feeds = JSON.parse(root.dataset.feeds || "{}") as Record<string, Named>;
     for (const category of county.categories ?? []) this.categories.set(category.code, category);
   }
 
@@ -113,6 +116,10 @@ export class Page {
 
   nameUnit(code: string): string {
     return this.words(this.county.units?.find((one) => one.code === code)) || code;
+  }
+
+  nameFeed(key: string): string {
+    return this.words(this.feeds[key]) || this.sayName("feed", key);
   }
 
   /** Returns a cell's village and the end of its code, which is all that tells it from its neighbours. */

@@ -99,19 +99,23 @@ export const BLOCK = 100;
 export const MOST_CHECKED = 200;
 const FOLLOW_EVERY_MS = 1000;
 const RENEW_EVERY_MS = 30_000;
+const RETRY_MS = 5000;
 /** What the server answers when it has forgotten an order. */
 const GONE = "410";
 
 /** The queue of one desk. */
 export class Queue {
   current: QueueRow | null = null;
+  private show = "";
   private order: string | null = null;
   private first: Promise<Answer> | null = null;
   private asking = new AbortController();
   private waiting: ReturnType<typeof setTimeout> | null = null;
+  private retrying: ReturnType<typeof setTimeout> | null = null;
   private following = false;
   private news = 0;
   private hovered: number | null = null;
+  private awaited: number | null = null;
   private selectListeners: ((row: QueueRow | null) => void)[] = [];
   private countListeners: ((counts: Counts, news: number) => void)[] = [];
   private checkListeners: (() => void)[] = [];
@@ -129,8 +133,7 @@ export class Queue {
       hovered: ({ data }: GridEvent) => !!data && data.id === this.hovered,
       ended: ({ data }: GridEvent) => data?.ended_at != null && this.filters.get("show") === "",
     });
-    grid.setGridOption("columnDefs", listColumns(page, () => this.now()));
-    this.showSort();
+    this.layColumns();
     grid.setGridOption("datasource", { getRows: (asked: WindowAsked) => void this.answer(asked) });
     grid.addEventListener("rowClicked", ({ data, event }) => {
       // A click into the check box checks, and nothing else.
@@ -170,6 +173,14 @@ export class Queue {
     if (!node?.data) return false;
     this.pick(node.data, node.rowIndex);
     return true;
+  }
+
+  /** Selects a case that has just come, once the order is asked for anew; none where it is far down. */
+  selectNew(id: number): void {
+    this.pick(null);
+    if (this.select(id)) return;
+    this.awaited = id;
+    this.renew();
   }
 
   /** Selects the next (1) or the previous (-1) row. */
@@ -232,22 +243,33 @@ export class Queue {
     this.asking.abort();
     this.asking = new AbortController();
     this.grid.deselectAll();
-    this.showSort();
+    if (this.show === this.filters.get("show")) this.showSort();
+    else this.layColumns();
     if (this.grid.getDisplayedRowCount()) this.grid.ensureIndexVisible(0, "top");
     this.renew();
   }
 
   private async answer(asked: WindowAsked): Promise<void> {
     if (this.keepSort(asked)) return asked.failCallback();
+    const { signal } = this.asking;
     try {
       const answer = await this.ask(asked.startRow);
       this.grid.hideOverlay();
       asked.successCallback(answer.rows, answer.length);
+      if (this.awaited !== null) this.select(this.awaited);
+      this.awaited = null;
       if (answer.length === 0) this.grid.showNoRowsOverlay();
     } catch (error) {
-      if (!this.asking.signal.aborted) console.warn("the queue cannot be read", error);
       asked.failCallback();
+      if (signal.aborted) return;
+      console.warn("the queue cannot be read", error);
+      this.retrying ??= setTimeout(() => this.retry(), RETRY_MS);
     }
+  }
+
+  private retry(): void {
+    this.retrying = null;
+    this.renew();
   }
 
   private async ask(offset: number): Promise<Answer> {
@@ -273,7 +295,8 @@ export class Queue {
 
   private async follow(): Promise<void> {
     this.waiting = null;
-    if (!this.order || this.following) return;
+    if (!this.order) return;
+    if (this.following) return this.followSoon();
     this.following = true;
     const { order } = this;
     try {
@@ -315,6 +338,7 @@ export class Queue {
   private pick(row: QueueRow | null, index: number | null = null): void {
     const nodes = [this.current, row].flatMap((one) => (one ? [this.grid.getRowNode(String(one.id))] : []));
     const isOther = row?.id !== this.current?.id;
+    this.awaited = null;
     this.current = row;
     this.redraw(nodes);
     if (index !== null) this.grid.ensureIndexVisible(index);
@@ -332,6 +356,13 @@ export class Queue {
     if (sort === this.filters.get("sort")) return false;
     this.filters.set({ sort });
     return true;
+  }
+
+  /** Lays the columns of the list that is shown: not every list can be put in line by each of them. */
+  private layColumns(): void {
+    this.show = this.filters.get("show");
+    this.grid.setGridOption("columnDefs", listColumns(this.page, this.show, () => this.now()));
+    this.showSort();
   }
 
   private showSort(): void {

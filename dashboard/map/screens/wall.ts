@@ -1,47 +1,88 @@
 // The wall: everything on it is changed in place by the live feed; nothing is drawn for nothing.
 
 import { createCards } from "../card.ts";
-import { createCountyMap } from "../county_map.ts";
-import { followLive } from "../live.ts";
+import { type CountyMap, createCountyMap } from "../county_map.ts";
+import { followLive, type LiveFeed } from "../live.ts";
 import { drawAlerts } from "./alerts.ts";
 import { followCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
-import { chooseLayers, followLayers } from "./layers.ts";
-import { openPage } from "./page.ts";
+import { drawHealth } from "./health.ts";
+import { chooseLayers, followLayers, type LayerChoice } from "./layers.ts";
+import { followOrders } from "./orders.ts";
+import { openPage, type Page } from "./page.ts";
+import { keepPresence, nameWall } from "./presence.ts";
+import { drawExtremes, drawTowns } from "./ranking.ts";
+import { arrange, readScenes, type Scene } from "./scenes.ts";
+import { watchDrawing } from "./still.ts";
 import { drawStream, pulseSevere } from "./stream.ts";
-import { drawTowns } from "./towns.ts";
+import { followTurn } from "./turn.ts";
+
+type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "layers" | "feeds", unknown>>;
+
+/** Ages and the number of rows that fit change without any message. */
+const AGES_MS = 5000;
 
 /** Starts the wall on the skeleton that Dash has rendered. */
 export async function start(root: HTMLElement): Promise<void> {
   const feed = followLive("/live");
   const page = await openPage(root);
-  const redraw = (changed: { figures?: unknown; cases?: unknown; charts?: unknown; alerts?: unknown }): void => {
+  let map: CountyMap | null = null;
+  let layers: LayerChoice | null = null;
+  const redraw = (changed: Changed): void => {
     if (changed.figures) drawFigures(page, feed);
     if (changed.alerts) drawAlerts(page, feed);
     // A warning takes room from the cases below it.
     if (changed.cases || changed.alerts) drawStream(page, feed);
     if (changed.charts) drawTowns(page, feed);
+    if (changed.layers && map) drawExtremes(page, feed, map);
+    if (changed.feeds) drawHealth(page, feed);
   };
-  const everything = { figures: true, cases: true, charts: true, alerts: true };
+  const redrawAll = () => redraw({ figures: true, cases: true, charts: true, alerts: true, layers: true, feeds: true });
+  const show = (scene: Scene) => {
+    arrange(page, scene);
+    layers?.choose(scene.layers);
+    map?.frame(scene.box);
+    redrawAll();
+  };
   followHeader(page, feed);
   followCharts(page, feed);
-  redraw(everything);
+  const scenes = readScenes(page);
+  const rotation = followTurn(page, feed, scenes, show);
+  const wall = nameWall(page);
+  let drawn: CountyMap | null = null;
+  let contextsLost = () => 0;
+  const orders = wall === null ? null : followOrders(page, feed, wall, { scenes, rotation, map: () => drawn, restore: show });
+  if (wall !== null) keepPresence(page, feed, wall, { rotation, map: () => drawn, contextsLost: () => contextsLost() });
   feed.subscribe((frame, kind) => {
-    if (kind === "snapshot") redraw(everything);
+    if (kind === "snapshot") redrawAll();
     else if (kind === "delta") redraw(frame);
     if (kind === "delta") pulseSevere(page, frame);
   });
-  // Ages and the number of rows that fit change without any message.
   setInterval(() => {
     drawFigures(page, feed);
     drawAlerts(page, feed);
-  }, 5000);
-  new ResizeObserver(() => redraw(everything)).observe(root);
+    drawHealth(page, feed);
+  }, AGES_MS);
+  new ResizeObserver(redrawAll).observe(root);
 
+  const scene = rotation.turn.scene;
+  map = await drawMap(page, feed, scene);
+  if (!map) return;
+  layers = followLayers(page, map, chooseLayers(page, scene.layers));
+  show(rotation.turn.scene); // the turn may have moved on meanwhile
+  for (const gesture of ["pointerdown", "wheel"]) map.container.addEventListener(gesture, rotation.touch, { passive: true });
+  contextsLost = watchDrawing(page, feed, map);
+  // Nothing can be selected on a map that has not been drawn once.
+  await map.maplibre.once("idle");
+  drawn = map;
+  orders?.obey();
+}
+
+async function drawMap(page: Page, feed: LiveFeed, scene: Scene): Promise<CountyMap | null> {
   const container = page.slot("map");
-  if (!container) return;
-  const layers = chooseLayers(page);
+  if (!container) return null;
+  const layers = chooseLayers(page, scene.layers);
   // Room for the switches above and the legend on both sides.
   const h = Math.min(innerHeight, innerWidth);
   const map = await createCountyMap(container, {
@@ -52,5 +93,5 @@ export async function start(root: HTMLElement): Promise<void> {
     padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.15, right: h * 0.15 },
   });
   createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
-  followLayers(page, map, layers);
+  return map;
 }

@@ -51,7 +51,7 @@ export class BulkBar {
       const button = make("button", "deed", page.nameAction(rows[0]!.category, key));
       button.dataset.action = key;
       button.setAttribute("aria-pressed", String(key === this.chosen));
-      button.addEventListener("click", () => this.choose(key, rows));
+      button.addEventListener("click", () => this.choose(key));
       return button;
     });
     this.bar.replaceChildren(
@@ -75,7 +75,9 @@ export class BulkBar {
     return [...new Set(rows.flatMap((row) => this.page.flowOf(row.category)?.actions[key]?.needs ?? []))];
   }
 
-  private choose(key: string, rows: QueueRow[]): void {
+  private choose(key: string): void {
+    // As they are now: other cases may be checked than when the button was made, and these may have moved on.
+    const rows = this.queue.checked();
     this.chosen = this.chosen === key ? null : key;
     if (this.chosen && this.needsOf(key, rows).length === 0) void this.act(key, rows, {});
     else this.draw();
@@ -124,6 +126,7 @@ export class BulkBar {
     const outcomes = (answer.body as { outcomes?: Outcome[] } | null)?.outcomes ?? null;
     this.working = false;
     this.chosen = null;
+    this.drawn = "";
     if (outcomes) queue.uncheck();
     this.tell(page.nameAction(rows[0]!.category, action), outcomes);
     queue.followSoon();

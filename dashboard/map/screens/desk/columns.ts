@@ -2,7 +2,7 @@
 
 import type { QueueRow } from "../queue.ts";
 import { make, makeSeverity, type Page } from "../page.ts";
-import { colourOf, sayClock } from "./clock.ts";
+import { colourOf, sayClock, sayDeadlines } from "./clock.ts";
 
 interface CellAsked {
   data?: QueueRow;
@@ -26,11 +26,19 @@ function makeCell(draw: (row: QueueRow) => HTMLElement): new () => object {
   };
 }
 
-/** Returns AG Grid's column definitions; `now` is the county's clock in epoch seconds. */
-export function listColumns(page: Page, now: () => number): object[] {
+/** What is not in SQL, so that lists of ended cases cannot be put in line by it; how a case ended is its state there. */
+const UNSORTED: Record<string, string[]> = { ended: ["clock", "card"], all: ["clock", "card", "state"] };
+
+/** Returns AG Grid's column definitions; `show` is which cases are listed, `now` the county's clock in epoch seconds. */
+export function listColumns(page: Page, show: string, now: () => number): object[] {
   const english = page.lang === "en"; // its words are longer
   const cell = (draw: (row: QueueRow) => HTMLElement) => ({ cellRenderer: makeCell(draw) });
-  const head = (name: string) => ({ colId: name, headerName: page.say(`duty.col_${name}`), headerTooltip: page.say("duty.sort_hint") });
+  const head = (name: string) => {
+    const sortable = !UNSORTED[show]?.includes(name);
+    const headerTooltip = page.say(sortable ? "duty.sort_hint" : "duty.sort_none");
+    const marks = { unSortIcon: show in UNSORTED, headerClass: sortable ? "" : "unsorted" };
+    return { colId: name, headerName: page.say(`duty.col_${name}`), headerTooltip, sortable, ...marks };
+  };
   return [
     { ...head("clock"), width: english ? 116 : 102, ...cell((row) => drawClock(page, row, now())) },
     { ...head("severity"), width: 82, ...cell((row) => makeSeverity(page, row.severity)) },
@@ -46,7 +54,13 @@ export function listColumns(page: Page, now: () => number): object[] {
 function drawClock(page: Page, row: QueueRow, now: number): HTMLElement {
   const light = make("span", "case-light", sayClock(page, row, now));
   light.dataset.clock = colourOf(row, now);
-  return light;
+  const [first] = row.clocks;
+  if (!first || row.ended_at !== null) return light;
+  const due = first.due_at === null ? "" : page.shortTime(first.due_at, now);
+  const mark = make("span", "clock-mark", make("b", "", page.say(`duty.mark_${first.kind}`)), due);
+  const cell = make("div", "clock-cell", light, mark);
+  cell.title = sayDeadlines(page, row);
+  return cell;
 }
 
 function twoLines(first: string, second: string): HTMLElement {
@@ -62,7 +76,7 @@ function wrapped(text: string): HTMLElement {
 }
 
 function drawAge(page: Page, row: QueueRow, now: number): HTMLElement {
-  const age = make("span", "age", page.span((row.ended_at ?? now) - row.reported_at));
+  const age = make("span", "age", page.span(now - row.reported_at));
   age.title = page.time(row.reported_at, "moment");
   return age;
 }
@@ -73,5 +87,6 @@ function drawCard(page: Page, row: QueueRow): HTMLElement {
   if (!row.card) return make("span", "");
   const card = make("span", "card-mark", `${CARD_SHAPES[row.card] ?? "▯"} ${page.say(`duty.card_${row.card}`)}`);
   card.dataset.card = row.card;
+  card.title = sayDeadlines(page, row, ["accept", "handle"]) || page.say("duty.card_open");
   return card;
 }

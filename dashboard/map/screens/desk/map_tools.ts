@@ -62,6 +62,11 @@ export class MapTools {
     this.show("hover", one?.lon != null && one.lat != null ? point(one.lon, one.lat) : null);
   }
 
+  /** Marks the place that a report is about. */
+  showPin(one: { lon: number; lat: number } | null): void {
+    this.show("pin", one && point(one.lon, one.lat));
+  }
+
   private get isArmed(): boolean {
     return this.button.getAttribute("aria-pressed") === "true";
   }
@@ -69,6 +74,7 @@ export class MapTools {
   private addLayers(): void {
     const { maplibre } = this.map;
     const ring = { "circle-color": "rgba(0,0,0,0)", "circle-stroke-color": ACCENT, "circle-stroke-width": 1.5, "circle-radius": 15, "circle-stroke-opacity": 0.8 };
+    const pin = { "circle-color": ACCENT, "circle-radius": 7, "circle-stroke-color": "#FFFFFF", "circle-stroke-width": 2 };
     const line = { "line-color": ACCENT, "line-width": 1.8, "line-dasharray": [3, 2] };
     const layers: [string, LayerSpecification[]][] = [
       ["circle", [{ id: "desk-circle", type: "line", source: "desk-circle", paint: { ...line, "line-opacity": 0.8 } }]],
@@ -80,6 +86,7 @@ export class MapTools {
         ],
       ],
       ["hover", [{ id: "desk-hover", type: "circle", source: "desk-hover", paint: ring }]],
+      ["pin", [{ id: "desk-pin", type: "circle", source: "desk-pin", paint: pin }]],
     ];
     for (const [name, drawn] of layers) {
       if (maplibre.getSource(`desk-${name}`)) continue;

@@ -95,6 +95,7 @@ function makeKeeper(page: Page, filters: Filters, keep: (name: string) => void):
     input.maxLength = 20;
     input.setAttribute("aria-label", page.say("duty.view_name"));
     input.addEventListener("keydown", (event) => {
+      if (event.isComposing) return;
       if (event.key === "Enter" && input.value.trim()) keep(input.value.trim());
       if (event.key === "Escape") input.replaceWith(open);
     });

@@ -1,6 +1,7 @@
 // What GET /api/cases/{case_id} and its neighbours answer: see dashboard/casefile.py. Times are epoch seconds.
 
 import type { Words } from "../../wire.ts";
+import type { ClockKind } from "../desk/clock.ts";
 
 export interface Clock {
   step: string | null;
@@ -126,6 +127,9 @@ export interface CaseFile {
   as_of: number;
   clock: Clock | null;
   step_clock: Clock | null;
+  card_clocks: { accept: Clock | null; handle: Clock | null; points: number } | null;
+  /** Which of them ends first. */
+  first_clock: ClockKind | null;
   parts: Part[];
   version: number;
   is_turn: boolean;

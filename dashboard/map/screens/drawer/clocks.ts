@@ -1,5 +1,7 @@
-// The clocks: how much is left or over, counting, with how that is reckoned.
+// The clocks of a case: the one that ends first with time left or over, share used and deadline, the others a line each,
+// and how they are reckoned.
 
+import { CLOCK_SHAPES, type ClockKind } from "../desk/clock.ts";
 import type { Page } from "../page.ts";
 import { make, setAttribute, setText } from "../page.ts";
 import type { CaseFile, Clock } from "./casefile.ts";
@@ -11,24 +13,31 @@ export class Clocks {
   private readonly verdict = make("p", "verdict");
   private readonly bar = make("span", "clock-bar");
   private readonly sum = make("p", "sum");
-  private readonly step = make("p", "step");
+  private readonly others = make("ul", "other-clocks");
   private readonly lines = make("div", "explanation");
   private readonly why = make("details", "why", make("summary", ""), this.lines);
   private file: CaseFile | null = null;
+  /** The clocks that the case has, the one that ends first in front. */
+  private told: [ClockKind, Clock][] = [];
 
   constructor(private readonly page: Page, private readonly now: () => number) {
     this.why.firstElementChild!.textContent = page.say("drawer.clock_why");
-    this.element.append(this.verdict, this.bar, this.sum, this.step, this.why);
+    this.element.append(this.verdict, this.bar, this.sum, this.others, this.why);
   }
 
   update(file: CaseFile): void {
     this.file = file;
-    const told = [file.clock, file.step_clock].filter((clock) => clock !== null);
-    this.why.hidden = told.length === 0;
-    const key = JSON.stringify(told.map((clock) => clock.explanation));
+    this.told = listClocks(file);
+    this.why.hidden = this.told.length === 0;
+    const key = JSON.stringify(this.told.map(([, clock]) => clock.explanation));
     if (this.lines.dataset.said !== key) {
       this.lines.dataset.said = key;
-      this.lines.replaceChildren(...told.map((clock) => make("ul", "", ...clock.explanation.map((line) => make("li", "", line)))));
+      this.lines.replaceChildren(...this.told.map(([, clock]) => make("ul", "", ...clock.explanation.map((line) => make("li", "", line)))));
+    }
+    const others = this.told.slice(1).map(([kind]) => kind);
+    if (this.others.dataset.kinds !== others.join()) {
+      this.others.dataset.kinds = others.join();
+      this.others.replaceChildren(...others.map(() => make("li", "")));
     }
     this.tick();
   }
@@ -37,20 +46,26 @@ export class Clocks {
   tick(parts: ParentNode | null = this.element.parentElement): void {
     const { file, page } = this;
     if (!file) return;
-    const { clock } = file;
-    if (!clock) {
+    const [first, ...others] = this.told;
+    this.bar.hidden = !first;
+    if (!first) {
       setAttribute(this.element, "data-clock", "none");
       setText(this.verdict, page.say("drawer.clock_none"));
       setText(this.sum, "");
-      this.bar.hidden = true;
     } else {
+      const [kind, clock] = first;
       setAttribute(this.element, "data-clock", this.light(clock));
-      setText(this.verdict, this.sayLeft(clock));
-      this.bar.hidden = false;
+      setAttribute(this.element, "data-kind", kind);
+      setText(this.verdict, this.saySigned(kind, clock));
       this.bar.style.setProperty("--share", String(Math.min(1, this.share(clock))));
-      setText(this.sum, this.saySum(clock));
+      setText(this.sum, `${this.name(kind, clock)}${page.say("drawer.clock_colon")}${this.saySum(clock)}`);
     }
-    this.drawStep(file.step_clock);
+    others.forEach(([kind, clock], place) => {
+      const line = this.others.children[place] as HTMLElement;
+      setAttribute(line, "data-clock", this.light(clock));
+      setAttribute(line, "data-kind", kind);
+      setText(line, `${this.name(kind, clock)}${page.say("drawer.clock_colon")}${this.saySigned(kind, clock)}`);
+    });
     for (const one of parts?.querySelectorAll<HTMLElement>(".part-clock") ?? []) {
       const part = file.parts.find((candidate) => candidate.unit_code === one.dataset.unit);
       if (!part) continue;
@@ -60,11 +75,13 @@ export class Clocks {
     }
   }
 
-  private drawStep(clock: Clock | null): void {
-    this.step.hidden = clock === null;
-    if (!clock) return;
-    setAttribute(this.step, "data-clock", this.light(clock));
-    setText(this.step, this.page.say("drawer.clock_step", { step: clock.step ?? "", left: this.sayLeft(clock) }));
+  private name(kind: ClockKind, clock: Clock): string {
+    return this.page.say(`drawer.clock_${kind}`, { step: clock.step ?? "" });
+  }
+
+  /** The light's shape, and the time left or over. */
+  private saySigned(kind: ClockKind, clock: Clock): string {
+    return `${CLOCK_SHAPES[this.light(clock)]} ${this.sayLeft(clock, kind === "accept" ? "card_answered" : "clock_ended")}`;
   }
 
   private light(clock: Clock): Light {
@@ -81,13 +98,12 @@ export class Clocks {
     return 1 - ((1 - clock.used_share) * (clock.due_at - this.now())) / (clock.due_at - asked);
   }
 
-  private sayLeft(clock: Clock): string {
+  /** The time left or over; `ended` is the message for a clock that has ended. */
+  private sayLeft(clock: Clock, ended = "clock_ended"): string {
     const { page } = this;
     if (clock.ended_at !== null) {
       const late = clock.due_at !== null && clock.ended_at > clock.due_at;
-      return late
-        ? page.say("drawer.clock_ended_late", { over: this.count(clock.ended_at - clock.due_at!) })
-        : page.say("drawer.clock_ended");
+      return late ? page.say(`drawer.${ended}_late`, { over: this.count(clock.ended_at - clock.due_at!) }) : page.say(`drawer.${ended}`);
     }
     if (clock.stopped || clock.due_at === null) return page.say("drawer.clock_stopped");
     const left = clock.due_at - this.now();
@@ -113,4 +129,16 @@ export class Clocks {
     const two = (n: number) => String(n).padStart(2, "0");
     return `${Math.floor(whole / 3600)}:${two(Math.floor((whole % 3600) / 60))}:${two(whole % 60)}`;
   }
+}
+
+/** Returns the clocks that a case has, the one that ends first in front. */
+function listClocks({ clock, step_clock, card_clocks, first_clock }: CaseFile): [ClockKind, Clock][] {
+  const all: [ClockKind, Clock | null | undefined][] = [
+    ["total", clock],
+    ["step", step_clock],
+    ["accept", card_clocks?.accept],
+    ["handle", card_clocks?.handle],
+  ];
+  const told = all.filter((one): one is [ClockKind, Clock] => !!one[1]);
+  return told.sort(([one], [other]) => Number(other === first_clock) - Number(one === first_clock));
 }

@@ -60,6 +60,11 @@ export class ActionForm {
     this.element.querySelector<HTMLElement>(`[data-field="${field}"] :is(textarea, input, select, button)`)?.focus();
   }
 
+  /** Who is proposed to handle the case; not who reports a part of it done. */
+  private get proposal(): Proposal | null {
+    return this.legal.action === "part_done" ? null : this.around.proposal;
+  }
+
   private check(): boolean {
     for (const fault of this.faults.values()) fault.hidden = true;
     const missing = this.legal.needs.find((need) => isEmpty(this.values[need.field]));
@@ -87,7 +92,7 @@ export class ActionForm {
     const input = makers[need.kind]();
     if (!input.matches("fieldset")) input.setAttribute("aria-labelledby", label.id);
     const field = make("div", "need", label, input, fault);
-    if (need.kind === "unit" && this.around.proposal) field.append(...this.makeWhy(this.around.proposal));
+    if (need.kind === "unit" && this.proposal) field.append(...this.makeWhy(this.proposal));
     if (need.why?.length) field.append(make("p", "why-proposed", this.sayWhy(need.why)));
     field.dataset.field = need.field;
     return field;
@@ -106,7 +111,7 @@ export class ActionForm {
     const select = make("select", "");
     const units = this.listUnits();
     const first = units.filter((unit) => need.words.includes(unit.code)).sort((a, b) => need.words.indexOf(a.code) - need.words.indexOf(b.code));
-    const others = need.words.length && !this.around.proposal ? [] : units.filter((unit) => !need.words.includes(unit.code));
+    const others = need.words.length && !this.proposal ? [] : units.filter((unit) => !need.words.includes(unit.code));
     const group = (label: string, list: typeof units) => {
       const box = make("optgroup", "", ...list.map((unit) => new Option(unit.name, unit.code)));
       box.label = label;

@@ -103,10 +103,21 @@ export class Facts {
       ["reporter", file.reporter ? reporter : null],
       // The pack calls its platforms by Chinese names only.
       ["platform", page.lang === "zh" ? (page.category(file.category)?.platform ?? null) : null],
-      ["case_id", file.case_id],
+      ["case_id", this.makeNumber(file.case_id)],
       ["coordinates", file.lon === null || file.lat === null ? null : `${file.lon.toFixed(5)}, ${file.lat.toFixed(5)}`],
     ];
     const list = rows.flatMap(([key, value]) => (value ? [make("dt", "", page.say(`drawer.${key}`)), make("dd", "", value)] : []));
     return [make("h3", "", page.say("drawer.facts")), make("dl", "facts", ...list)];
+  }
+
+  /** The case's number, and beside it the way to put the case on a wall, for who may. */
+  private makeNumber(caseId: string): HTMLElement {
+    const box = make("span", "", caseId);
+    const words = this.page.root.dataset.walls;
+    if (!words) return box;
+    const link = make("a", "to-wall", words);
+    link.href = `/walls?lang=${this.page.lang}&case=${encodeURIComponent(caseId)}`;
+    box.append(" ", link);
+    return box;
   }
 }

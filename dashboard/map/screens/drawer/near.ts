@@ -25,6 +25,8 @@ export class Near {
   private asking: AbortController | null = null;
   private pulling: ReturnType<typeof setTimeout> | undefined;
   private opened = new Set<string>();
+  /** What each row shows now: workers move on. */
+  private readonly things = new WeakMap<HTMLElement, Neighbour>();
 
   constructor(
     private readonly page: Page,
@@ -120,8 +122,8 @@ export class Near {
   private makeThing(one: Neighbour): HTMLElement {
     const row = make("li", "", make("span", "name"), make("span", "value"), make("span", "age"), make("span", "far"));
     row.tabIndex = 0;
-    row.addEventListener("mouseenter", () => this.on.hover(one));
-    row.addEventListener("focus", () => this.on.hover(one));
+    row.addEventListener("mouseenter", () => this.on.hover(this.things.get(row) ?? null));
+    row.addEventListener("focus", () => this.on.hover(this.things.get(row) ?? null));
     row.addEventListener("blur", () => this.on.hover(null));
     if (one.kind === "case" && one.case_id) {
       const { case_id: caseId } = one;
@@ -141,6 +143,7 @@ export class Near {
     const [name, value, age, far] = [...row.children];
     const title = one.kind === "case" ? page.nameCategory(one.category ?? "") : (page.lang === "en" && one.name_en) || one.name || "";
     row.dataset.mark = one.mark ?? "";
+    this.things.set(row, one);
     setText(name ?? null, title);
     setText(value ?? null, [page.words(one.value), one.mark ? page.sayName("mark", one.mark) : ""].filter(Boolean).join(" · "));
     setText(age ?? null, one.at ? page.ago(Math.max(0, this.now() - one.at)) : "");

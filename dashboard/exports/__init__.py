@@ -1,0 +1,1 @@
+"""Lists and tables that officers take away as files."""
