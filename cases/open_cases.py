@@ -26,7 +26,6 @@ class Held:
     case: Case
     steps: tuple[Step, ...]
     state: CaseState
-    changed_at: datetime
 
 
 class OpenCases:
@@ -49,34 +48,34 @@ class OpenCases:
         if self._changed_from is None or time.monotonic() >= self._everything_at:
             rows = list_open_cases(self._engine, reported_from)
             self._everything_at = time.monotonic() + EVERYTHING_EVERY_S
-            there = {case.case_id for case, _ in rows}
+            there = {case.case_id for case in rows}
             self.held = {case_id: held for case_id, held in self.held.items() if case_id in there}
         else:
             rows = list_changed_cases(self._engine, self._changed_from - OVERLAP, reported_from)
         if rows:
-            newest = max(changed_at for _, changed_at in rows)
+            newest = max(case.changed_at for case in rows)
             self._changed_from = max(self._changed_from or newest, newest)
-        changed = self._hold([(case, at) for case, at in rows if self._simulated or case.origin != SIMULATED], now)
+        changed = self._hold([case for case in rows if self._simulated or case.origin != SIMULATED], now)
         return changed, before - set(self.held)
 
-    def _hold(self, rows: Iterable[tuple[Case, datetime]], now: datetime) -> list[str]:
+    def _hold(self, rows: Iterable[Case], now: datetime) -> list[str]:
         """Take cases in, or let them go where they have ended; return the numbers of those that are new or changed."""
-        fresh: dict[str, tuple[Case, datetime]] = {}
-        for case, changed_at in rows:
+        fresh: dict[str, Case] = {}
+        for case in rows:
             known = self.held.get(case.case_id)
             if case.closed_at is not None:
                 self.held.pop(case.case_id, None)
-            elif known is None or known.changed_at != changed_at or now - changed_at < 2 * OVERLAP:
+            elif known is None or known.case.changed_at != case.changed_at or now - case.changed_at < 2 * OVERLAP:
                 # Actions of one moment may be recorded one after the other: for a while it is read again.
-                fresh[case.case_id] = case, changed_at
+                fresh[case.case_id] = case
         steps = read_steps_as_of(self._engine, fresh, now + timedelta(days=1)) if fresh else {}
         changed = []
-        for case_id, (case, changed_at) in fresh.items():
+        for case_id, case in fresh.items():
             of_case = tuple(read_step(row) for row in steps.get(case_id, ()))
             known = self.held.get(case_id)
             if known is not None and len(known.steps) == len(of_case) and known.case == case:
                 continue
             state = fold(self._rulebook.flow_of(case.category), of_case)
-            self.held[case_id] = Held(case, of_case, state, changed_at)
+            self.held[case_id] = Held(case, of_case, state)
             changed.append(case_id)
         return changed

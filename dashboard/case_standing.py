@@ -74,6 +74,7 @@ def as_row(case: LiveCase, cell_code: str | None) -> CaseRow:
         last_action_at=case.reported_at,
         last_unit=case.state.unit,
         closed_at=None,
+        changed_at=case.reported_at,
     )
 
 

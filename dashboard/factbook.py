@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
 
@@ -18,6 +18,8 @@ from ingest.answers import Case
 from ingest.history import read_steps_as_of
 
 MOST_KEPT: Final = 60_000
+SETTLED_AFTER: Final = timedelta(seconds=5)
+"""Actions received in the same moment may be recorded one after the other: what is so fresh is not kept."""
 
 
 class FactBook:
@@ -33,7 +35,7 @@ class FactBook:
     def read(self, known: Sequence[Case], at: datetime, received_by: datetime) -> list[CaseFacts]:
         """Return the facts of cases at a moment, as far as received by another, in the order given; blocking.
 
-        What a case was when it ended does not change, so that is worked out once.
+        What an ended case was does not change unless something comes late, so that is worked out once.
         """
         repeated = find_repeated(known, self._rules)
         kept = {case.case_id: facts for case in known if (facts := self._find(case, at, repeated))}
@@ -43,18 +45,19 @@ class FactBook:
             steps: list[Step] = [read_step(row) for row in rows.get(case.case_id, ())]
             facts = state_facts(self._rulebook, case, steps, at, case.case_id in repeated)
             kept[case.case_id] = facts
-            self._keep(case, at, facts)
+            if received_by - case.changed_at > SETTLED_AFTER:
+                self._keep(case, at, facts)
         return [kept[case.case_id] for case in known]
 
     def _find(self, case: Case, at: datetime, repeated: frozenset[str]) -> CaseFacts | None:
         if case.closed_at is None or case.closed_at > at:
             return None
-        return self._ended.get((case.case_id, case.closed_at, case.case_id in repeated))
+        return self._ended.get((case.case_id, case.changed_at, case.case_id in repeated))
 
     def _keep(self, case: Case, at: datetime, facts: CaseFacts) -> None:
         if case.closed_at is None or case.closed_at > at or facts.ended_at is None:
             return
         with self._lock:
-            self._ended[case.case_id, case.closed_at, facts.repeats] = facts
+            self._ended[case.case_id, case.changed_at, facts.repeats] = facts
             while len(self._ended) > MOST_KEPT:
                 self._ended.popitem(last=False)

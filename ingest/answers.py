@@ -13,8 +13,8 @@ from ingest.store import Watermark
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One case as it stands: its kept report, and where its actions have brought it.
 
-    (`source`, `event_id`) is the kept report; `closed_at` is None while the case is open. The free text of a
-    report is in `CaseFile`, the reporter in neither.
+    (`source`, `event_id`) is the kept report; `closed_at` is None while the case is open; `changed_at` is when the
+    newest of its actions was received. The free text of a report is in `CaseFile`, the reporter in neither.
     """
 
     case_id: str
@@ -35,6 +35,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     last_action_at: datetime
     last_unit: str | None
     closed_at: datetime | None
+    changed_at: datetime
 
 
 class CaseAction(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,20 +146,20 @@ def list_cases(engine: Engine, where: CaseFilter = EVERY_CASE, limit: int = 100,
         return [_case(row) for row in connection.execute(query)]
 
 
-def list_changed_cases(engine: Engine, changed_from: datetime, reported_from: datetime) -> list[tuple[Case, datetime]]:
-    """Return the cases reported since a moment to which something has come since another, each with when that was."""
-    query = select(*CASE_COLUMNS, cases.c.changed_at)
+def list_changed_cases(engine: Engine, changed_from: datetime, reported_from: datetime) -> list[Case]:
+    """Return the cases reported since a moment to which something has come since another."""
+    query = select(*CASE_COLUMNS)
     query = query.where(cases.c.changed_at >= as_ms(changed_from), cases.c.reported_at >= as_ms(reported_from))
     with engine.connect() as connection:
-        return [(_case(row), as_time(row.changed_at)) for row in connection.execute(query)]
+        return [_case(row) for row in connection.execute(query)]
 
 
-def list_open_cases(engine: Engine, reported_from: datetime) -> list[tuple[Case, datetime]]:
-    """Return the open cases reported since a moment, each with when the newest of its actions came."""
-    query = select(*CASE_COLUMNS, cases.c.changed_at)
+def list_open_cases(engine: Engine, reported_from: datetime) -> list[Case]:
+    """Return the open cases reported since a moment."""
+    query = select(*CASE_COLUMNS)
     query = query.where(cases.c.closed_at.is_(None), cases.c.reported_at >= as_ms(reported_from))
     with engine.connect() as connection:
-        return [(_case(row), as_time(row.changed_at)) for row in connection.execute(query)]
+        return [_case(row) for row in connection.execute(query)]
 
 
 def count_cases(engine: Engine, where: CaseFilter = EVERY_CASE) -> int:
@@ -291,7 +291,7 @@ def cases_as_of(engine: Engine, as_of: datetime, start: datetime, area: str = ""
             )
         )
     )
-    query = select(*CASE_COLUMNS, cases.c.changed_at)
+    query = select(*CASE_COLUMNS)
     query = query.where(cases.c.case_id.in_(candidates), cases.c.received_at <= moment)
     if area:
         query = query.where(cases.c.cell_code.startswith(area, autoescape=True))

@@ -42,5 +42,6 @@ def case(category: str = "0102", severity: int = 3, **changes: Any) -> Case:
         "last_action_at": at,
         "last_unit": None,
         "closed_at": None,
+        "changed_at": at,
     }
     return Case(**row | changes)

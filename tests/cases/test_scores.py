@@ -52,7 +52,7 @@ def tell(number: int, minutes: float, path: tuple[str, ...] = PATH, unit: str = 
         "case_id": f"C{number}", "source": "s", "event_id": str(number), "origin": "live", "category": "0102",
         "title": "t", "severity": 4, "channel": "hotline", "people": None, "lon": None, "lat": None,
         "cell_code": None, "reported_at": MONDAY, "received_at": MONDAY, "last_action": "report",
-        "last_action_at": MONDAY, "last_unit": None, "closed_at": None,
+        "last_action_at": MONDAY, "last_unit": None, "closed_at": None, "changed_at": MONDAY,
     }  # fmt: skip
     steps = [
         Step(

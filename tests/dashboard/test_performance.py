@@ -1,7 +1,7 @@
 """Performance: the same moment gives the same scores, every score says what it counts, and an area sees its own."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -45,10 +45,12 @@ def filled(engine: Engine, cells: list[str]) -> Engine:
     return engine
 
 
-def look(engine: Engine, county: County, area: str = "", book: FactBook | None = None) -> Performance:
+def look(
+    engine: Engine, county: County, area: str = "", book: FactBook | None = None, at: datetime = NOON
+) -> Performance:
     now = NOON + timedelta(days=2)
     return read_performance(
-        engine, county, book or FactBook(engine, county), NOON.isoformat(), 7, area, clock=lambda: now
+        engine, county, book or FactBook(engine, county), at.isoformat(), 7, area, clock=lambda: now
     )
 
 
@@ -73,6 +75,19 @@ def test_the_same_moment_gives_the_same_scores(filled: Engine, county: County, c
     write_case(writer, "MORE", cells[0], 60)
     assert describe_performance(look(filled, county, book=book), county) == before
     assert describe_performance(look(filled, county), county) == before
+
+
+def test_what_comes_late_counts_from_when_it_came(filled: Engine, county: County) -> None:
+    """A case that had ended was handed back before, which is told a day later."""
+    book, later = FactBook(filled, county), NOON + timedelta(days=1)
+    before = describe_performance(look(filled, county, book=book), county)
+    came_at = NOON + timedelta(hours=1)
+    back = act("A0", "hand_back", -3 * 24 * 60 + 35, unit="U02", actor="handleer", received_at=came_at)
+    Writer(filled).write(back)
+    after = describe_performance(look(filled, county, book=book, at=later), county)
+    assert after == describe_performance(look(filled, county, at=later), county)
+    assert after["units"] != before["units"]
+    assert describe_performance(look(filled, county, book=book), county) == before
 
 
 def test_an_area_sees_its_own(filled: Engine, county: County, cells: list[str]) -> None:
