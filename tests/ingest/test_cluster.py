@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -529,7 +529,7 @@ def test_nothing_is_lost_or_doubled_when_parts_of_the_grown_shape_are_killed(
         wait_for(lambda: plant.read_log("south").rstrip().endswith("recorder@north, recorder@south"), what="north")
         writer = Writer("urn:late", county, "late")
         for url in cycle(plant.ingest_urls):
-            post_until_answered(writer.write_batch(), iter([url, url]), book)
+            post_until_answered(writer.write_batch(), repeat(url), book)
             if book.count() > counters["accepted"] + 200:
                 break
         counters = drain(plant)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from geo.county import County, load_county
+from ingest.case_state import STEWARD_SOURCE
 from ingest.embedded import start_redis
 from ingest.history import read_case, read_reporters
 from ingest.migrations import upgrade_database
@@ -611,7 +612,8 @@ def test_status_agency_and_notes_follow_the_actions(service: Service, filed: dic
 def test_a_citizen_is_told_why_a_rule_ended_a_report(service: Service, lang: str, words: str) -> None:
     case_id = service.create({"lat": "29.6", "long": "120.3", "service_code": "0402", "description": words})
     why = {"code": "unlisted", "rule": {"zh": "清单外不受理", "en": "Not taken"}, "version": "2026"}
-    service.act(case_id, "void", actor="steward", note=None, why=why)
+    void = act(case_id, "void", actor="steward", note=None, why=why)
+    service.post_event({**void, "id": f"{case_id}-void", "source": STEWARD_SOURCE})
     service.record()
     (told,) = service.get(f"requests/{case_id}", lang=lang)
     assert told["status_notes"] == words
