@@ -26,7 +26,7 @@ def wall(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterato
     running.stop()
 
 
-def open_wall(page: Page, appliance: Appliance, query: str = "") -> None:
+def open_wall(page: Page, appliance: Appliance, query: str = "?scene=overview") -> None:
     page.goto(f"{appliance.web_url}/wall{query}")
     page.wait_for_function(LIVE)
 
@@ -75,8 +75,10 @@ def test_it_is_one_screen_without_scrolling(page: Page, wall: Appliance, width: 
     assert smallest >= height / 60 - 0.51
 
 
-def test_scenes_take_turns_on_one_map_and_leave_out_what_is_silent(page: Page, wall: Appliance) -> None:
-    open_wall(page, wall)
+def test_scenes_take_turns_on_one_map_and_leave_out_what_is_silent(page: Page, wall: Appliance, county: County) -> None:
+    wall.post(report("scenes", *point(county, 7)))
+    open_wall(page, wall, "")
+    expect(page.locator("[data-slot=stream] .case").first).to_be_visible()
     root = page.locator("[data-screen=wall]")
     expect(root).to_have_attribute("data-scene", "overview")
     page.evaluate("() => { document.querySelector('canvas.maplibregl-canvas').dataset.mine = 'yes' }")
