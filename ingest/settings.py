@@ -105,6 +105,7 @@ class Settings:
             "PERSONAL_KEY_FILE": self.personal_key_file and self.personal_key_file.resolve(),
             "STEWARD": self.steward,
             "STEWARD_DAYS": self.steward_days,
+            "ALARMS": int(self.alarms),
             "UI_LANG": self.ui_lang,
             "AUTH": self.auth,
             "SESSION_IDLE_MINUTES": self.session_idle_minutes,

@@ -63,7 +63,7 @@ def check_command(words: list[str]) -> None:
     elif words[:2] == ["-m", "ingest"]:
         assert words[2] in COMMANDS, words
     else:
-        assert words[:2] in (["-m", "dashboard"], ["-m", "cases"]), words
+        assert words[:2] in (["-m", "dashboard"], ["-m", "cases"], ["-m", "brain"]), words
         ask_for_help(tuple(word.replace("%i", "8051") for word in words))
 
 

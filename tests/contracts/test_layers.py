@@ -17,6 +17,7 @@ from tests.layers.worlds import busy_county
 FOLDER = Path(__file__).resolve().parents[2] / "layers"
 SIBLINGS = {module.stem for module in FOLDER.glob("*.py")}
 SHARED = {
+    "alarm_words",
     "alert_book",
     "alike",
     "case_columns",
