@@ -144,7 +144,7 @@ def test_two_hundred_updates_move_neither_camera_nor_open_card(page: Page, wall:
     assert box and spot
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     card = page.locator(".map-card")
-    expect(card).to_be_visible()
+    expect(card.locator("dd").first).to_be_visible()  # what it tells has come, so its size is settled
     camera, place = page.evaluate(CAMERA), card.bounding_box()
     page.evaluate(
         """() => {
