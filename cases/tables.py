@@ -58,12 +58,12 @@ AnyRule = TypeVar("AnyRule", bound=Rule)
 AnyClassed = TypeVar("AnyClassed", bound=Classed)
 
 
-def read_rows(settings: Mapping[str, Any], key: str, kind: type[Row]) -> list[Row]:
+def read_rows(settings: Mapping[str, Any], key: str, kind: type[Row], file: str = FILE) -> list[Row]:
     """Return the rows of a list of tables; raises `PackError` where one is not as `kind` says."""
     rows = settings.get(key, [])
     if not isinstance(rows, list):
-        raise PackError(f"{FILE}: {key} must be a list of tables")
-    return [read_row(row, kind, f"{FILE}: {key}[{number}]") for number, row in enumerate(rows, 1)]
+        raise PackError(f"{file}: {key} must be a list of tables")
+    return [read_row(row, kind, f"{file}: {key}[{number}]") for number, row in enumerate(rows, 1)]
 
 
 def read_row(row: object, kind: type[Row], place: str) -> Row:
@@ -129,11 +129,11 @@ def read_time(text: str) -> time:
     return time.fromisoformat("00:00" if text == "24:00" else text)
 
 
-def check_known(values: Collection[str], known: Collection[str], place: str, what: str) -> None:
+def check_known(values: Collection[str], known: Collection[str], place: str, what: str, file: str = FILE) -> None:
     """Raise `PackError` naming the first value that is not known."""
     for value in values:
         if value not in known:
-            raise PackError(f"{FILE}: {place}: there is no {what} {value!r}")
+            raise PackError(f"{file}: {place}: there is no {what} {value!r}")
 
 
 def check_beginnings(values: Collection[str], codes: Collection[str], place: str) -> None:

@@ -5,14 +5,14 @@ others, and may give another `rotation`.
 """
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
-from cases.tables import Named, read_row
+from cases.tables import Named, check_known, read_rows
 from dashboard.charts import WALL_CHARTS
 from geo.county import County
 from geo.pack import PackError
@@ -77,39 +77,26 @@ def read_scenes(county: County) -> Scenes:
     unknown = own.keys() - built_in.keys()
     if unknown:
         raise PackError(f"{_FILE}: there is no field {min(unknown)!r}")
-    by_key = {scene.key: scene for settings in (built_in, own) for scene in _read_list(settings)}
+    by_key = {scene.key: scene for settings in (built_in, own) for scene in read_rows(settings, "scenes", Scene, _FILE)}
     for scene in by_key.values():
         _check(scene, county)
     rotation = own.get("rotation", built_in["rotation"])
     if not isinstance(rotation, list) or not rotation:
         raise PackError(f"{_FILE}: rotation must be a list of scenes")
-    _check_known(rotation, by_key, "rotation", "scene")
+    check_known(rotation, by_key, "rotation", "scene", _FILE)
     return Scenes(by_key, rotation)
-
-
-def _read_list(settings: Mapping[str, Any]) -> list[Scene]:
-    rows = settings.get("scenes", [])
-    if not isinstance(rows, list):
-        raise PackError(f"{_FILE}: scenes must be a list of tables")
-    return [read_row(row, Scene, f"{_FILE}: scenes[{number}]") for number, row in enumerate(rows, 1)]
 
 
 def _check(scene: Scene, county: County) -> None:
     where = f"scene {scene.key!r}: "
-    _check_known(scene.layers, LAYERS, f"{where}layers", "layer")
-    _check_known(scene.figures, FIGURES, f"{where}figures", "figure")
-    _check_known(scene.feeds, county.feeds, f"{where}feeds", "feed")
+    check_known(scene.layers, LAYERS, f"{where}layers", "layer", _FILE)
+    check_known(scene.figures, FIGURES, f"{where}figures", "figure", _FILE)
+    check_known(scene.feeds, county.feeds, f"{where}feeds", "feed", _FILE)
     placed = [panel for region in _REGIONS for panel in getattr(scene, region)]
     for region in _REGIONS:
-        _check_known(getattr(scene, region), PANELS, f"{where}{region}", "panel")
+        check_known(getattr(scene, region), PANELS, f"{where}{region}", "panel", _FILE)
     twice = {panel for panel in placed if placed.count(panel) > 1}
     if twice:
         raise PackError(f"{_FILE}: {where}panel {min(twice)!r} is placed twice")
     if scene.place and scene.place not in county.areas.index:
         raise PackError(f"{_FILE}: {where}place: there is no area {scene.place!r}")
-
-
-def _check_known(values: Collection[str], known: Collection[str], place: str, what: str) -> None:
-    for value in values:
-        if value not in known:
-            raise PackError(f"{_FILE}: {place}: there is no {what} {value!r}")
