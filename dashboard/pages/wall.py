@@ -119,7 +119,7 @@ def _lay_panel(key: str, lang: str) -> Component:
             ranking = slot(key, "Ol", "ranking", **mark(data_chart_of="workers_by_town"))
             return _lay_list(key, ranking, lang, "workers")
         case _:
-            return _lay_list(key, slot(key, "Ol", "ranking extremes", **mark(data_layer=EXTREMES[key])), lang)
+            return _lay_list(key, slot(key, "Ol", "ranking extremes", **mark(data_extremes_of=EXTREMES[key])), lang)
 
 
 def _lay_list(key: str, rows: Component, lang: str, feed: str | None = None) -> Component:

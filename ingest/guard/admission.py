@@ -39,6 +39,7 @@ from ingest.senders import Sender, Senders
 from ingest.stream import AsyncStreams, StreamUnavailable
 
 LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+SLOWEST_BYTES_PER_S: Final = 128 * 1024  # what comes as fast is given its time: a large body is no slow sender
 PREPARE_IN_THREAD_BYTES: Final = 256 * 1024  # about 3 ms of parsing; more would hold up the other requests
 APPENDS_AT_ONCE: Final = 32
 LONGEST_TURN_S: Final = 5.0
@@ -196,8 +197,9 @@ async def _read_body(request: Request, largest: int, timeout_s: float, share: Sh
     chunks = []
     try:
         expansion = open_expansion(request.headers.get("content-encoding", ""), largest)
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s) as limit:
             async for chunk in request.stream():
+                limit.reschedule((limit.when() or 0) + len(chunk) / SLOWEST_BYTES_PER_S)
                 expanded = expansion.expand(chunk)
                 share.grow(len(expanded))
                 chunks.append(expanded)
@@ -211,7 +213,8 @@ async def _read_body(request: Request, largest: int, timeout_s: float, share: Sh
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away") from None
     except TimeoutError:
-        raise HTTPException(408, f"the body took more than {timeout_s:g} s", {"Connection": "close"}) from None
+        reason = f"the body took more than {timeout_s:g} s, and a second for each {SLOWEST_BYTES_PER_S >> 10} KB"
+        raise HTTPException(408, reason, {"Connection": "close"}) from None
     return b"".join(chunks)
 
 

@@ -218,7 +218,7 @@ def test_the_house_is_kept_until_told_to_stop(
         stop.wait(0.01)
     stop.set()
     thread.join()
-    assert "removed 1 of alarms" in caplog.text
+    assert "removed 3 of alarms" in caplog.text  # the alarm and its two actions
 
 
 def test_settings_say_how_long_each_table_is_kept() -> None:

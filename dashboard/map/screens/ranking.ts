@@ -39,8 +39,8 @@ export function drawTowns(page: Page, feed: LiveFeed): void {
 
 /** Shows the features of a layer whose values are highest; those that cannot be trusted now are left out. */
 export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
-  for (const list of page.root.querySelectorAll<HTMLElement>("[data-layer]")) {
-    const spec = page.county.layers.find(({ key }) => key === list.dataset.layer);
+  for (const list of page.root.querySelectorAll<HTMLElement>("[data-extremes-of]")) {
+    const spec = page.county.layers.find(({ key }) => key === list.dataset.extremesOf);
     if (!spec || !list.clientHeight) continue;
     const trusted = [...(feed.state.layers.get(spec.key) ?? [])].flatMap(([id, { value, mark }]) => {
       const position = classOf(spec, value, mark);
