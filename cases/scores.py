@@ -24,7 +24,7 @@ from cases.indicators import (
     rate_solved_at,
 )
 from cases.passages import Passage
-from ingest.tables import as_time
+from ingest.tables import as_ms
 
 Stay = tuple[CaseFacts, Passage]
 Bands = tuple[tuple[int, float], ...]
@@ -209,7 +209,7 @@ class _Work:
 
     def __init__(self, cases: Iterable[CaseFacts], period: Period, is_theirs: Callable[[Passage], bool]) -> None:
         self._stays = [(case, stay) for case in cases for stay in case.passages if is_theirs(stay)]
-        self._period = period
+        self._start_ms, self._end_ms = as_ms(period.start), as_ms(period.end)
 
     def list_done(self, actions: frozenset[str]) -> list[Stay]:
         """Return the stays that one of some actions ended."""
@@ -233,7 +233,7 @@ class _Work:
         return _as_part(key, weight, _rate_stays(key, due, lambda _, stay: stay.on_time))
 
     def _has(self, at_ms: int | None) -> bool:
-        return at_ms is not None and as_time(at_ms) in self._period
+        return at_ms is not None and self._start_ms < at_ms <= self._end_ms
 
 
 def _rate_right_unit(work: _Work) -> Indicator:

@@ -35,6 +35,7 @@ from dashboard.rounds import make_rounds_router, open_desk
 from dashboard.scenes import Scenes, read_scenes
 from dashboard.scope import find_area
 from dashboard.shifts import Shifts, make_shifts_router, open_shifts
+from dashboard.standings import Standings, make_standings_router
 from dashboard.text import choose_language, text
 from dashboard.walls import make_walls_router, open_wall_desk
 from geo.county import County
@@ -199,6 +200,7 @@ def _include_routers(
     app.include_router(make_field_router(settings, county, engine, publisher))
     app.include_router(make_briefing_router(county, engine, book))
     app.include_router(make_performance_router(county, engine, book))
+    app.include_router(make_standings_router(Standings(county, engine, book)))
     app.include_router(make_exports_router(hub, county, engine, book, persons.audit))
     app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
     sheets = Sheets(county, settings.ui_lang, settings.auth == "on")

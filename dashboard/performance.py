@@ -115,25 +115,27 @@ def compute_performance(
 ) -> Performance:
     """Return the performance over a period from what was known at its end; pure."""
     towns, villages, cells = (_group(cases, length) for length in (9, 12, 15))
-    town_scores = {code: score_area(code, own, period) for code, own in towns.items()}
+    ranked = rank_towns(cases, period)
+    town_scores = {score.subject: score for score in ranked}
     village_scores = {code: score_area(code, own, period) for code, own in villages.items()}
     cell_scores = {code: score_area(code, own, period) for code, own in cells.items()}
     rooms = {code: score_room(code, own, period) for code, own in towns.items()}
     units = sorted({unit for case in cases for unit in case.units})
+    acted_in = _group_by_actor(cases)
     workers = list_actors(cases, frozenset({"verify_site", "check", "self_handle"}), period)
     by_worker = _group_by_worker(cases)
     return Performance(
         as_of=period.end,
         period=period,
         indicators=tuple(measure(cases, period) for measure in INDICATORS),
-        towns=_rank(town_scores.values()),
+        towns=ranked,
         units=_rank(score_unit(unit, cases, period) for unit in units),
         roles={
             "inspector": _rank(score_inspector(name, by_worker.get(name, ()), period) for name in workers),
-            "clerk": _rank(score_clerk(name, cases, period) for name in list_actors(cases, ACCEPTED, period)),
-            "chief": _rank(score_chief(name, cases, period) for name in list_actors(cases, FILED, period)),
+            "clerk": _rank(score_clerk(name, acted_in[name], period) for name in list_actors(cases, ACCEPTED, period)),
+            "chief": _rank(score_chief(name, acted_in[name], period) for name in list_actors(cases, FILED, period)),
             "dispatcher": _rank(
-                score_dispatcher(name, cases, period) for name in list_actors(cases, DISPATCHED, period)
+                score_dispatcher(name, acted_in[name], period) for name in list_actors(cases, DISPATCHED, period)
             ),
         },
         chains=tuple(
@@ -148,6 +150,11 @@ def compute_performance(
         weights=weights,
         origins=origins,
     )
+
+
+def rank_towns(cases: Sequence[CaseFacts], period: Period) -> tuple[Score, ...]:
+    """Return the scores of the towns over a period, the best first, what has none last."""
+    return _rank(score_area(code, own, period) for code, own in _group(cases, 9).items())
 
 
 def read_performance(
@@ -227,6 +234,15 @@ def _group(cases: Sequence[CaseFacts], length: int) -> dict[str, list[CaseFacts]
     for case in cases:
         if case.cell_code is not None:
             groups[case.cell_code[:length]].append(case)
+    return groups
+
+
+def _group_by_actor(cases: Sequence[CaseFacts]) -> dict[str, list[CaseFacts]]:
+    """Return the cases that each person acted in."""
+    groups: dict[str, list[CaseFacts]] = defaultdict(list)
+    for case in cases:
+        for actor in {passage.actor for passage in case.passages if passage.actor}:
+            groups[actor].append(case)
     return groups
 
 

@@ -37,7 +37,13 @@ FIGURES: Final = (
 EXTREMES: Final = {"fullest_bins": "smart_bins", "slowest_roads": "traffic", "worst_air": "air", "worst_water": "water"}
 """Panels that list the features of a layer with the highest values, by the layer's key."""
 
-PANELS: Final = ("figures", "towns", "stream", "alerts", "ages", "workers_by_town", "health", *EXTREMES, *WALL_CHARTS)
+STANDINGS: Final = ("town_scores", "county_rates")
+"""Panels of performance; `dashboard.standings` computes them."""
+
+LISTS: Final = ("towns", "workers_by_town", "stream", "ages", "health")
+"""Panels that list what the live feed tells."""
+
+PANELS: Final = ("figures", "alerts", *LISTS, *STANDINGS, *EXTREMES, *WALL_CHARTS)
 """Every panel that a scene may place."""
 
 _FILE: Final = "scenes.toml"

@@ -115,6 +115,8 @@ def _lay_panel(key: str, lang: str) -> Component:
             return _lay_list(key, slot("health", "Ol", "health"), lang)
         case "towns":
             return _lay_list(key, slot("towns", "Ol", "ranking", **mark(data_chart_of="cases_by_town")), lang, "cases")
+        case "town_scores" | "county_rates":
+            return _lay_list(key, slot(key, "Ol", f"ranking {key.replace('_', '-')}"), lang)
         case "workers_by_town":
             ranking = slot(key, "Ol", "ranking", **mark(data_chart_of="workers_by_town"))
             return _lay_list(key, ranking, lang, "workers")

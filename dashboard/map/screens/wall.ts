@@ -14,6 +14,7 @@ import { openPage, type Page } from "./page.ts";
 import { keepPresence, nameWall } from "./presence.ts";
 import { drawExtremes, drawTowns } from "./ranking.ts";
 import { arrange, readScenes, type Scene } from "./scenes.ts";
+import { followStandings } from "./standings.ts";
 import { watchDrawing } from "./still.ts";
 import { drawStream, pulseSevere } from "./stream.ts";
 import { followTurn } from "./turn.ts";
@@ -29,6 +30,7 @@ export async function start(root: HTMLElement): Promise<void> {
   const page = await openPage(root);
   let map: CountyMap | null = null;
   let layers: LayerChoice | null = null;
+  const standings = followStandings(page, feed);
   const redraw = (changed: Changed): void => {
     if (changed.figures) drawFigures(page, feed);
     if (changed.alerts) drawAlerts(page, feed);
@@ -38,7 +40,10 @@ export async function start(root: HTMLElement): Promise<void> {
     if (changed.layers && map) drawExtremes(page, feed, map);
     if (changed.feeds) drawHealth(page, feed);
   };
-  const redrawAll = () => redraw({ figures: true, cases: true, charts: true, alerts: true, layers: true, feeds: true });
+  const redrawAll = () => {
+    redraw({ figures: true, cases: true, charts: true, alerts: true, layers: true, feeds: true });
+    standings.draw();
+  };
   const show = (scene: Scene) => {
     arrange(page, scene);
     layers?.choose(scene.layers);
@@ -63,6 +68,7 @@ export async function start(root: HTMLElement): Promise<void> {
     drawFigures(page, feed);
     drawAlerts(page, feed);
     drawHealth(page, feed);
+    standings.draw();
   }, AGES_MS);
   new ResizeObserver(redrawAll).observe(root);
 
