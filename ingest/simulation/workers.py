@@ -48,14 +48,16 @@ class Workers:
         ]
 
     def on_duty(self, who: Keys, at: Floats) -> NDArray[numpy.bool_]:
-        """Tell who is on duty: six in ten by day on weekdays, fewer at the weekend, a few in the evening."""
+        """Tell who is on duty: six in ten by day on weekdays, fewer at the weekend, a few in the evening and at night."""
         local = tell_local(self._zone, at)
         keys = self.places.keys[who]
         chance = draw(self._seed, "duty", keys, local.day)
         begins = 7.5 + draw(self._seed, "duty from", keys)
         day = (chance < numpy.where(local.weekend, 0.35, 0.6)) & (local.hour >= begins) & (local.hour < begins + 9.5)
         evening = (chance > 0.94) & (local.hour >= 17) & (local.hour < 21.5)
-        return day | evening
+        watch = draw(self._seed, "night duty", keys, numpy.where(local.hour < 8, local.day - 1, local.day))
+        night = (watch < 0.03) & ((local.hour >= 20.5) | (local.hour < 8))
+        return day | evening | night
 
     def locate(self, who: Keys, at: Floats) -> tuple[Floats, Floats]:
         """Return lon and lat of workers (positions); always inside a circle that lies in their cell."""

@@ -290,7 +290,7 @@ def test_workers_stay_in_their_cell_while_on_duty(county: County, day: list[Clou
     for event in located[::50]:
         assert shapes[homes[event.data["worker_id"]]].contains(shapely.Point(event.data["lon"], event.data["lat"]))
     by_hour = Counter(hour_of(event) for event in located if event.data["on_duty"])
-    assert by_hour[3] == 0
+    assert 0 < by_hour[3] < by_hour[10] / 5
     assert by_hour[10] > 5 * max(by_hour[20], 1)
     assert any(not event.data["on_duty"] for event in located)
 

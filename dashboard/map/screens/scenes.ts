@@ -54,10 +54,10 @@ export function arrange(page: Page, scene: Scene): void {
     const position = scene.figures.indexOf(figure.dataset.figure!);
     figure.hidden = position < 0;
     figure.style.order = String(position);
+    figure.classList.toggle("last-odd", position === scene.figures.length - 1 && position % 2 === 0);
     figure.classList.toggle("more", position >= FIGURES_IN_A_COLUMN);
   }
   page.root.dataset.scene = scene.key;
-  page.root.dataset.figures = String(Math.min(scene.figures.length, FIGURES_IN_A_COLUMN));
   // Plotly measures its box when the window changes, not when its panel was parked meanwhile.
   window.dispatchEvent(new Event("resize"));
 }
