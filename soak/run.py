@@ -1,0 +1,53 @@
+"""One soak from beginning to end."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import sync_playwright
+
+from geo.builtin import provide_demo
+from geo.county import load_county
+from soak.load import Load
+from soak.samples import Sample
+from soak.wall import SoakedWall
+from tests.appliance import ROOT, Appliance
+from tests.browser.chromium import ARGUMENTS, PROGRAM
+
+UPDATES_PER_S: Final = 50.0
+ENVIRON: Final = {"LIVE_TICK_MS": "5"}
+"""The web process tells what changed four times a second; here it is to tell each update as it comes."""
+
+
+@contextmanager
+def open_wall(updates_per_s: float = UPDATES_PER_S) -> Iterator[SoakedWall]:
+    """Start the product, a wall and the load; yield the wall once all of it runs."""
+    demo = provide_demo(ROOT / ".setup" / "demo-county")
+    with tempfile.TemporaryDirectory(prefix="county-brain-soak-") as folder, sync_playwright() as playwright:
+        appliance = Appliance(Path(folder) / "data", demo, ENVIRON).start()
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        load = Load(appliance.ingest_url, load_county(demo), updates_per_s)
+        try:
+            load.start()
+            wall = SoakedWall(browser, appliance)
+            yield wall
+            load.stop()
+        finally:
+            browser.close()
+            appliance.stop()
+
+
+def soak(
+    wall: SoakedWall, seconds: float, sample_every_s: float, tell: Callable[[Sample], None] = lambda _: None
+) -> list[Sample]:
+    """Let a wall live for a while, and return what it and its servers took, sample by sample."""
+    samples = [wall.sample()]
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        wall.page.wait_for_timeout(sample_every_s * 1000)
+        samples.append(wall.sample())
+        tell(samples[-1])
+    return samples
