@@ -1,4 +1,4 @@
-"""`python -m soak`: let a wall soak, write what it took and its plot into `docs/`; ends with 1 if a budget is broken."""
+"""`python -m soak`: let a wall soak, and write what it took and the plot of it; ends with 1 if a budget is broken."""
 
 import argparse
 import sys
@@ -47,8 +47,9 @@ def _report(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> int:
     last = samples[-1]
     pace = last.updates / last.at_s
     print(
-        f"\n{last.updates:,} updates and {last.scenes:,} scenes in {last.at_s / 3600:.2f} h: {pace:.0f} updates a second, "
-        f"{last.updates / MONTH_UPDATES:.1%} of a month's {MONTH_UPDATES:,}, which take {MONTH_UPDATES / pace / 3600:.0f} h.\n"
+        f"\n{last.updates:,} updates and {last.scenes:,} scenes in {last.at_s / 3600:.2f} h, {pace:.0f} updates a second: "
+        f"{last.updates / MONTH_UPDATES:.1%} of a month's {MONTH_UPDATES:,}, "
+        f"which take {MONTH_UPDATES / pace / 3600:.0f} h at this pace.\n"
     )
     for one in verdicts:
         print(

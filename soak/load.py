@@ -10,7 +10,7 @@ from itertools import cycle, islice
 import msgspec
 
 from geo.county import County
-from ingest.sender import CloudEvent, Sender
+from ingest.sender import CloudEvent, Sender, SendStoppedError
 from ingest.simulator import simulate
 from tests.appliance import KEY, act, report
 
@@ -29,8 +29,7 @@ class Load:
     """
 
     def __init__(self, url: str, county: County, updates_per_s: float) -> None:
-        self.sent = 0
-        self.failure: BaseException | None = None
+        self._sent = 0
         self._sender = Sender(url, KEY)
         self._pause_s = 1 / updates_per_s
         self._points = cycle(county.cells.geometry.representative_point())
@@ -38,6 +37,7 @@ class Load:
         self._readings = [event for event in hour if not event.type.startswith("case.")]
         self._number = 0
         self._open: deque[str] = deque()
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -52,8 +52,8 @@ class Load:
         """End the thread; raises what it failed with."""
         self._sender.stop.set()
         self._thread.join()
-        if self.failure is not None:
-            raise self.failure
+        if self._failure is not None:
+            raise self._failure
 
     def _run(self) -> None:
         readings = cycle(self._readings)
@@ -63,13 +63,15 @@ class Load:
                 # A machine that cannot keep the pace is not to be given what it missed in one go.
                 due = max(due, time.monotonic() - 1) + self._pause_s
                 self._sender.send([*self._tell(readings)])
-                self.sent += 1
-        except Exception as error:  # noqa: BLE001 - the main thread raises it
-            self.failure = error
+                self._sent += 1
+        except SendStoppedError:
+            pass
+        except Exception as error:  # noqa: BLE001 - `stop` raises it
+            self._failure = error
 
     def _tell(self, readings: Iterator[CloudEvent]) -> Iterator[CloudEvent]:
         yield from (self._restamp(reading) for reading in islice(readings, EVENTS_AN_UPDATE))
-        if self.sent % UPDATES_A_CASE == 0:
+        if self._sent % UPDATES_A_CASE == 0:
             yield self._open_case()
             yield _as_event(act(self._open.popleft(), "close"))
 

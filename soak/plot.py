@@ -28,9 +28,9 @@ def draw_plot(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> str:
         *(_draw_panel(samples, verdict.budget.title, _values(samples, verdict), verdict) for verdict in verdicts),
         _draw_panel(samples, "Redis process, MB (not judged)", redis, None),
     ]
+    places = [(GAP + i % COLUMNS * (WIDTH + GAP), TOP + i // COLUMNS * (HEIGHT + GAP)) for i in range(len(panels))]
     placed = "".join(
-        f'<g transform="translate({GAP + i % COLUMNS * (WIDTH + GAP)} {TOP + i // COLUMNS * (HEIGHT + GAP)})">{panel}</g>'
-        for i, panel in enumerate(panels)
+        f'<g transform="translate({x} {y})">{panel}</g>' for (x, y), panel in zip(places, panels, strict=True)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '

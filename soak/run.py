@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -26,18 +26,17 @@ ENVIRON: Final = {"LIVE_TICK_MS": "5"}
 def open_wall(updates_per_s: float = UPDATES_PER_S) -> Iterator[SoakedWall]:
     """Start the product, a wall and the load; yield the wall once all of it runs."""
     demo = provide_demo(ROOT / ".setup" / "demo-county")
-    with tempfile.TemporaryDirectory(prefix="county-brain-soak-") as folder, sync_playwright() as playwright:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="county-brain-soak-"))
+        playwright = stack.enter_context(sync_playwright())
         appliance = Appliance(Path(folder) / "data", demo, ENVIRON).start()
+        stack.callback(appliance.stop)
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        stack.callback(browser.close)
         load = Load(appliance.ingest_url, load_county(demo), updates_per_s)
-        try:
-            load.start()
-            wall = SoakedWall(browser, appliance)
-            yield wall
-            load.stop()
-        finally:
-            browser.close()
-            appliance.stop()
+        load.start()
+        stack.callback(load.stop)
+        yield SoakedWall(browser, appliance)
 
 
 def soak(

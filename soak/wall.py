@@ -78,7 +78,7 @@ class SoakedWall:
         )
 
     def _measure_browser(self, kind: str) -> float:
-        """Return the memory of the browser's processes of a kind, the largest alone: Chromium keeps a spare renderer."""
+        """Return the memory of the largest process of a kind: Chromium keeps a spare renderer."""
         processes = self._machine.send("SystemInfo.getProcessInfo")["processInfo"]
         return max(_measure(psutil.Process(one["id"])) for one in processes if one["type"] == kind)
 

@@ -36,9 +36,7 @@ def test_a_warm_up_and_noise_are_no_leak() -> None:
     assert {verdict.word for verdict in judge(live(MONTH_UPDATES, {}))} == {"flat"}
 
 
-@pytest.mark.parametrize(
-    ("measure", "month"), [("heap_mb", 60), ("nodes", 4000), ("listeners", 400), ("web_mb", 400)]
-)
+@pytest.mark.parametrize(("measure", "month"), [("heap_mb", 60), ("nodes", 4000), ("listeners", 400), ("web_mb", 400)])
 def test_a_leak_is_found_and_nothing_else_is_blamed(measure: str, month: float) -> None:
     verdicts = by_measure(live(MONTH_UPDATES, {measure: month}))
     assert verdicts[measure].word == "grows"
