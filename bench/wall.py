@@ -97,7 +97,7 @@ def _row(measure: str, ours: float, plain: float | None, panel: float | None, ai
 
 def measure_ours(folder: Path, pack: Path) -> Cost:
     """Return the costs of the overview of the whole product's wall."""
-    appliance = Appliance(folder / "ours", pack).start()
+    appliance = Appliance(folder / "ours", pack).start(within_s=300)
     try:
         dice = random.Random(5)
         post(appliance, [_read_asset(dice, number, "full") for number in range(BINS + DETECTORS)])
@@ -209,7 +209,7 @@ def open_cold(url: str, ready: str) -> Iterator[tuple[Page, float]]:
         page.set_default_timeout(SLOW_MS)
         page.add_init_script(NOTE_PICTURE % ready.strip())
         page.goto(url)
-        page.wait_for_function("window.pictureAt")
+        page.wait_for_function("() => window.pictureAt")
         yield page, page.evaluate("window.pictureAt") / 1000
         browser.close()
 

@@ -47,7 +47,7 @@ def _report(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> int:
     last = samples[-1]
     pace = last.updates / last.at_s
     print(
-        f"\n{last.updates:,} updates and {last.scenes:,} scenes in {last.at_s / 3600:.2f} h, {pace:.0f} updates a second: "
+        f"\n{last.updates:,} updates and {last.scenes:,} scenes in {last.at_s / 3600:.2f} h, {pace:.0f} a second: "
         f"{last.updates / MONTH_UPDATES:.1%} of a month's {MONTH_UPDATES:,}, "
         f"which take {MONTH_UPDATES / pace / 3600:.0f} h at this pace.\n"
     )

@@ -26,7 +26,7 @@ def draw_plot(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> str:
     redis = [sample.redis_mb for sample in samples]
     panels = [
         *(_draw_panel(samples, verdict.budget.title, _values(samples, verdict), verdict) for verdict in verdicts),
-        _draw_panel(samples, "Redis process, MB (not judged)", redis, None),
+        _draw_panel(samples, "Redis, MB (not judged)", redis, None),
     ]
     places = [(GAP + i % COLUMNS * (WIDTH + GAP), TOP + i // COLUMNS * (HEIGHT + GAP)) for i in range(len(panels))]
     placed = "".join(
@@ -53,14 +53,12 @@ def _draw_panel(samples: Sequence[Sample], title: str, values: Sequence[float], 
     judged = x[int(len(x) * WARM_UP)]
     said = ""
     if verdict is not None:
-        month = f"a month adds {verdict.month:+,.1f} of {verdict.budget.month:g}: {verdict.word}"
-        said = f'<text x="{WIDTH}" y="14" text-anchor="end" fill="{WORDS[verdict.word]}">{escape(month)}</text>'
+        month = f"{verdict.month_low:+,.0f} to {verdict.month_high:+,.0f} a month, may {verdict.budget.month:+g}"
+        said = f'<text y="{floor + 16}" fill="{WORDS[verdict.word]}">{escape(f"{verdict.word}: {month}")}</text>'
     return (
         f'<text y="14" font-weight="600">{escape(title)}</text>{said}'
         f'<rect x="0" y="{ceiling}" width="{judged:.1f}" height="{floor - ceiling}" fill="#F1F4F8"/>'
         f'<line x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}" stroke="#D9E0EA"/>'
         f'<polyline points="{points}" fill="none" stroke="{LINE}" stroke-width="1.5"/>'
-        f'<text x="0" y="{floor + 16}" fill="{QUIET}">0</text>'
-        f'<text x="{WIDTH}" y="{floor + 16}" text-anchor="end" fill="{QUIET}">'
-        f"{values[-1]:,.1f} at {samples[-1].updates:,} updates (at most {max(values):,.1f})</text>"
+        f'<text x="{WIDTH}" y="14" text-anchor="end" fill="{QUIET}">{values[-1]:,.4g}, at most {max(values):,.4g}</text>'
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Sample:
-    """One look at everything; memory in MB, that of processes as resident in the machine's memory.
+    """One look at everything; memory in MB: what is resident of processes, what Redis itself says that it holds.
 
     updates, scenes: so many deltas the wall has folded in, and scenes it has shown, since the soak began. heap_mb: of
     JavaScript, after a collection. contexts: WebGL contexts that are alive; contexts_lost: how many were ever lost.

@@ -3,6 +3,7 @@
 import time
 
 import psutil
+import redis
 from playwright.sync_api import Browser, Page
 
 from soak.samples import Sample
@@ -51,6 +52,7 @@ class SoakedWall:
         self._devtools = self.page.context.new_cdp_session(self.page)
         self._devtools.send("Performance.enable")
         self._machine = browser.new_browser_cdp_session()
+        self._redis = redis.Redis(unix_socket_path=str(appliance.data_dir / "redis" / "server.sock"))
 
     def sample(self) -> Sample:
         """Collect the garbage, then look at everything."""
@@ -74,7 +76,7 @@ class SoakedWall:
             web_mb=_measure(parts["dashboard"]),
             ingest_mb=_measure(parts["serve"]),
             recorder_mb=_measure(parts["record"]),
-            redis_mb=_measure(parts["redis"]),
+            redis_mb=round(self._redis.info("memory")["used_memory"] / MB, 1),
         )
 
     def _measure_browser(self, kind: str) -> float:
