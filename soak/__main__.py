@@ -12,6 +12,7 @@ from soak.samples import Sample, read_samples, write_samples
 from tests.appliance import ROOT
 
 SAMPLES = 240
+SAMPLE_AT_MOST_EVERY_S = 5
 
 
 def main() -> int:
@@ -25,9 +26,10 @@ def main() -> int:
     if arguments.judge:
         samples = read_samples(arguments.judge)
     else:
-        every_s = max(5.0, arguments.minutes * 60 / SAMPLES)
+        seconds = arguments.minutes * 60
+        count = max(10, min(SAMPLES, int(seconds / SAMPLE_AT_MOST_EVERY_S)))
         with open_wall(arguments.rate) as wall:
-            samples = soak(wall, arguments.minutes * 60, every_s, _tell)
+            samples = soak(wall, count, seconds / count, _tell)
         write_samples(arguments.out / "soak.csv", samples)
     verdicts = judge(samples)
     (arguments.out / "soak.svg").write_text(draw_plot(samples, verdicts))

@@ -1,7 +1,6 @@
 """One soak from beginning to end."""
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,12 +17,14 @@ from tests.appliance import ROOT, Appliance
 from tests.browser.chromium import ARGUMENTS, PROGRAM
 
 UPDATES_PER_S: Final = 50.0
+UPDATES_A_SCENE: Final = 34
+"""In ordinary life seven scenes take turns in 240 s, while 240 updates come."""
 ENVIRON: Final = {"LIVE_TICK_MS": "5"}
 """The web process tells what changed four times a second; here it is to tell each update as it comes."""
 
 
 @contextmanager
-def open_wall(updates_per_s: float = UPDATES_PER_S) -> Iterator[SoakedWall]:
+def open_wall(updates_per_s: float = UPDATES_PER_S, updates_a_scene: int = UPDATES_A_SCENE) -> Iterator[SoakedWall]:
     """Start the product, a wall and the load; yield the wall once all of it runs."""
     demo = provide_demo(ROOT / ".setup" / "demo-county")
     with ExitStack() as stack:
@@ -36,17 +37,14 @@ def open_wall(updates_per_s: float = UPDATES_PER_S) -> Iterator[SoakedWall]:
         load = Load(appliance.ingest_url, load_county(demo), updates_per_s)
         load.start()
         stack.callback(load.stop)
-        yield SoakedWall(browser, appliance)
+        yield SoakedWall(browser, appliance, updates_a_scene)
 
 
-def soak(
-    wall: SoakedWall, seconds: float, sample_every_s: float, tell: Callable[[Sample], None] = lambda _: None
-) -> list[Sample]:
-    """Let a wall live for a while, and return what it and its servers took, sample by sample."""
-    samples = [wall.sample()]
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        wall.page.wait_for_timeout(sample_every_s * 1000)
+def soak(wall: SoakedWall, count: int, every_s: float, tell: Callable[[Sample], None] = lambda _: None) -> list[Sample]:
+    """Let a wall live, and return so many samples of what it and its servers took, at least `every_s` apart."""
+    samples = []
+    for _ in range(count):
+        wall.page.wait_for_timeout(every_s * 1000)
         samples.append(wall.sample())
         tell(samples[-1])
     return samples

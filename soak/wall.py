@@ -10,9 +10,6 @@ from soak.samples import Sample
 from tests.appliance import Appliance
 
 MB = 1024 * 1024
-UPDATES_A_SCENE = 34
-"""In ordinary life seven scenes take turns in 240 s, while 240 updates come."""
-
 LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && countyBrain.map?.lastDrawnAt"
 COUNT_CONTEXTS = """
   window.soak = { contexts: [], lost: 0, updates: 0, scenes: 0 };
@@ -41,12 +38,12 @@ READ = """() => ({
 class SoakedWall:
     """One wall at `/wall`, with what it and its servers take."""
 
-    def __init__(self, browser: Browser, appliance: Appliance) -> None:
+    def __init__(self, browser: Browser, appliance: Appliance, updates_a_scene: int) -> None:
         self.page: Page = browser.new_page(viewport={"width": 1920, "height": 1080})
         self.page.add_init_script(COUNT_CONTEXTS)
         self.page.goto(f"{appliance.web_url}/wall?wall=soak")
         self.page.wait_for_function(LIVE, timeout=120_000)
-        self.page.evaluate(LIVE_FAST, UPDATES_A_SCENE)
+        self.page.evaluate(LIVE_FAST, updates_a_scene)
         self._appliance = appliance
         self._began = time.monotonic()
         self._devtools = self.page.context.new_cdp_session(self.page)
