@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -123,16 +124,20 @@ def _drained(appliance: Appliance) -> bool:
 
 
 def post(appliance: Appliance, events: list[dict[str, object]]) -> None:
-    """Send events in batches that ingest takes."""
+    """Send events in batches, all of which ingest must take."""
     for first in range(0, len(events), 1000):
-        appliance.post(*events[first : first + 1000])
+        batch = events[first : first + 1000]
+        answer = appliance.post(*batch)
+        assert answer["accepted"] == len(batch), answer
 
 
 def _read_asset(dice: random.Random, number: int, name: str) -> dict[str, object]:
-    data: dict[str, object] = {"id": f"A{number}", "type": "WasteContainer", "fillingLevel": round(dice.random(), 2)}
-    if number >= BINS:
-        data = {"id": f"A{number}", "type": "TrafficFlowObserved", "averageVehicleSpeed": dice.randint(5, 70)}
-    return envelope("iot.observed", f"{name}-{number}", data)
+    data = {"id": f"A{number}", "dateObserved": datetime.now(UTC).isoformat()}
+    if number < BINS:
+        value: dict[str, object] = {"type": "WasteContainer", "fillingLevel": round(dice.random(), 2)}
+    else:
+        value = {"type": "TrafficFlowObserved", "averageVehicleSpeed": dice.randint(5, 70)}
+    return envelope("iot.observed", f"{name}-{number}", data | value)
 
 
 def _make_case(dice: random.Random, name: str) -> dict[str, object]:
@@ -236,7 +241,7 @@ async def _serve_walls(appliance: Appliance, update: Callable[[str], None]) -> f
     for wall in walls:
         wall.cancel()
     for ended in await asyncio.gather(*walls, return_exceptions=True):
-        assert isinstance(ended, asyncio.CancelledError), ended
+        assert isinstance(ended, asyncio.CancelledError), repr(ended)
     return spent * 100
 
 
@@ -249,7 +254,7 @@ async def _be_wall(url: str, number: int) -> None:
         await asyncio.sleep(number / WALLS * WALL_BEAT_S)
         while True:
             now = int(time.time() * 1000)
-            beat = {"machine": f"machine-{number}", "scene": "overview", "paused": False, "width": 1920, "height": 1080}
+            beat = {"machine": f"{number:08x}", "scene": "overview", "paused": False, "width": 1920, "height": 1080}
             beat |= {"ratio": 1, "opened_at": now, "drawn_at": now, "frame_at": now}
             answer = await client.post(f"{url}/api/wall/beat", json={"wall": f"bench-{number}", "beat": beat})
             assert answer.status_code == 200, answer.text

@@ -55,10 +55,11 @@ def _draw_panel(samples: Sequence[Sample], title: str, values: Sequence[float], 
     if verdict is not None:
         month = f"{verdict.month_low:+,.0f} to {verdict.month_high:+,.0f} a month, may {verdict.budget.month:+g}"
         said = f'<text y="{floor + 16}" fill="{WORDS[verdict.word]}">{escape(f"{verdict.word}: {month}")}</text>'
+    now, highest = f"{values[-1]:,.4g}", f"{max(values):,.4g}"
     return (
         f'<text y="14" font-weight="600">{escape(title)}</text>{said}'
         f'<rect x="0" y="{ceiling}" width="{judged:.1f}" height="{floor - ceiling}" fill="#F1F4F8"/>'
         f'<line x1="0" x2="{WIDTH}" y1="{floor}" y2="{floor}" stroke="#D9E0EA"/>'
         f'<polyline points="{points}" fill="none" stroke="{LINE}" stroke-width="1.5"/>'
-        f'<text x="{WIDTH}" y="14" text-anchor="end" fill="{QUIET}">{values[-1]:,.4g}, at most {max(values):,.4g}</text>'
+        f'<text x="{WIDTH}" y="14" text-anchor="end" fill="{QUIET}">{now}, at most {highest}</text>'
     )
