@@ -1,4 +1,4 @@
-"""One soak from beginning to end."""
+"""One soak from beginning to end: a wall lives through many updates, and what it takes must stay flat."""
 
 import tempfile
 from collections.abc import Callable, Iterator
