@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MAP_SOURCES := $(shell find dashboard/map -type f 2>/dev/null) tsconfig.json
 
-.PHONY: run test faults check bench backup restore format setup setup-dev screenshots clean
+.PHONY: run test faults check bench backup restore soak format setup setup-dev screenshots clean
 
 run: setup
 	@exec $(BIN)/python app.py
@@ -27,6 +27,11 @@ check: setup-dev
 
 bench: setup-dev .setup/bench-tools
 	$(BIN)/python -m bench
+
+# A wall at many times the pace of life; ends with an error if its memory grows. Writes docs/images/soak.csv and soak.svg.
+soak: SOAK_MINUTES ?= 240
+soak: setup-dev
+	$(BIN)/python -m soak --minutes $(SOAK_MINUTES) $(ARGS)
 
 # make backup FILE=/mnt/usb/monday.backup, while everything runs; make restore FILE=… into an empty DATA_DIR.
 backup restore: setup

@@ -18,6 +18,7 @@ SCRIPTS = (
     "town_channels",
     "alarms",
     "map_update",
+    "wall",
     "event_to_screen",
     "duty_queue",
     "duplicates",

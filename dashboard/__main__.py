@@ -98,7 +98,8 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
     """Serve on an open socket until told to stop; return the exit code."""
     assert settings.redis_url is not None
     database_url = name_database(settings)
-    hub = Hub(county, settings.redis_url, database_url, settings.partitions)
+    tick_s = settings.live_tick_ms / 1000
+    hub = Hub(county, settings.redis_url, database_url, settings.partitions, tick_s=tick_s)
     engine = open_database(database_url, read_only=True)
     app = _make_live_app(settings, county, hub, engine) if live_only else _make_full_app(settings, county, hub, engine)
     config = uvicorn.Config(

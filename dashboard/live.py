@@ -37,7 +37,7 @@ from layers.excerpt import COUNTY, Excerpt, Scope
 from layers.snapshot import find_newest, fold_orders, fold_rounds, fold_snapshot
 from layers.state import LiveState
 
-TICK_S = 0.25
+TICK_S = 0.25  # screens are told what changed at most so often
 UNWATCHED_S = 180.0  # after so long a channel that nobody watches or asks is dropped
 BLOCK_MS = 1000
 READ_AT_MOST = 1000  # messages a partition
@@ -68,6 +68,7 @@ class Hub:
         partitions: int = 4,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ring: Ring | None = None,
+        tick_s: float = TICK_S,
     ):
         self.county = county
         self.tally = Tally()
@@ -79,6 +80,7 @@ class Hub:
         self.partitions = partitions
         self._clock = clock
         self._ring = ring
+        self._tick_s = tick_s
         self._thread = ThreadPoolExecutor(1, "live-state")
         self._tasks: list[asyncio.Task[None]] = []
         self._positions: dict[int, str] = {}
@@ -323,7 +325,7 @@ class Hub:
             for channel in others:
                 if channel.viewers:
                     await self._tell(channel, partial(self._make_frame, channel))
-            await asyncio.sleep(max(0.0, began_s + TICK_S - time.monotonic()))
+            await asyncio.sleep(max(0.0, began_s + self._tick_s - time.monotonic()))
 
     async def _tell(self, channel: Channel, make: Callable[[], Frame | None]) -> None:
         async with channel.telling:  # two frames made before either is published would bear one number

@@ -47,6 +47,7 @@ class Settings:
     steward_days: int = 60
     alarms: bool = True
     ui_lang: str = "zh"
+    live_tick_ms: int = 250
     auth: str = "demo"
     session_idle_minutes: int = 30
     session_hours: int = 12
@@ -107,6 +108,7 @@ class Settings:
             "STEWARD_DAYS": self.steward_days,
             "ALARMS": int(self.alarms),
             "UI_LANG": self.ui_lang,
+            "LIVE_TICK_MS": self.live_tick_ms,
             "AUTH": self.auth,
             "SESSION_IDLE_MINUTES": self.session_idle_minutes,
             "SESSION_HOURS": self.session_hours,
@@ -163,6 +165,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         steward_days=_read_integer(environ, "STEWARD_DAYS", 60, highest=3660),
         alarms=_read_choice(environ, "ALARMS", "1", ("0", "1")) == "1",
         ui_lang=_read_choice(environ, "UI_LANG", "zh", ("zh", "en")),
+        live_tick_ms=_read_integer(environ, "LIVE_TICK_MS", 250, highest=10_000),
         auth=_read_choice(environ, "AUTH", "demo" if is_loopback(web_host) else "on", ("demo", "on")),
         session_idle_minutes=_read_integer(environ, "SESSION_IDLE_MINUTES", 30, highest=1440),
         session_hours=_read_integer(environ, "SESSION_HOURS", 12, highest=168),

@@ -66,13 +66,13 @@ class Appliance:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Appliance":
+    def start(self, within_s: float = 90) -> "Appliance":
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=ROOT, env=self.environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         try:
-            wait_for(self._is_up, 90, "the appliance")
+            wait_for(self._is_up, within_s, "the appliance")
         except AssertionError:
             self.stop()
             raise AssertionError(self.log.read_text()[-4000:]) from None

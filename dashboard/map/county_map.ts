@@ -140,6 +140,7 @@ class DrawnCounty implements CountyMap {
   private painted = new Map<string, Map<number, number | null>>();
   private marked = new Map<number, string>();
   private sourceIds = new Map<string, Set<number>>();
+  private legends = new Map<string, Legend>();
 
   constructor(
     parent: HTMLElement,
@@ -255,6 +256,13 @@ class DrawnCounty implements CountyMap {
   legendFor(layer: string): Legend | null {
     const spec = this.specs.get(layer);
     if (!spec) return null;
+    // Walls ask with nearly every frame, and the images are costly to make.
+    const known = this.legends.get(layer) ?? this.makeLegend(spec);
+    this.legends.set(layer, known);
+    return known;
+  }
+
+  private makeLegend(spec: LayerSpec): Legend {
     const drawing = chooseDrawing(spec);
     const classes = drawing === "heat" ? readHeat(spec).classes : (spec.legend ?? []);
     return {

@@ -1,0 +1,271 @@
+"""The wall at 10,000 cells and 100,000 points: what it takes of a browser, and what 200 of it take of the server."""
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from bench.big_county import BBOX, BINS, DETECTORS, write_big_county
+from bench.live_fanout import busy_s, make_update
+from bench.map_update import MainThread, MovingCounty, Size
+from bench.peer import ENVIRONMENT
+from bench.plain_page import PlainPage
+from bench.table import print_table
+from geo.builtin import provide_demo
+from geo.county import load_county
+from ingest.child import start_child
+from tests.appliance import ROOT, Appliance, envelope, free_port, report, wait_for
+from tests.browser import chromium
+
+CASES = 1_000
+SIZE = Size(10_000, CASES, BINS + DETECTORS, changed_cells=20, changed_cases=20, changed_sensors=900)
+UPDATES = 30
+SETTLE_S = 10.0
+COLD_STARTS = 3
+WALLS = 200
+WALL_BEAT_S = 5.0
+SLOW_MS = 180_000
+
+# The moment of the first useful picture is noted by the page itself, at the first frame for which this holds.
+NOTE_PICTURE = """
+  const note = () => {
+    if (%s) window.pictureAt = performance.now();
+    else requestAnimationFrame(note);
+  };
+  requestAnimationFrame(note);
+"""
+# The map with its cells coloured, and every headline figure that has data written: what somebody can act on.
+OURS = """(() => {
+  const { feed, map } = window.countyBrain ?? {};
+  return map?.lastDrawnAt && feed.state.seq !== null && map.maplibre.areTilesLoaded()
+    && map.maplibre.getFeatureState({ source: "cells", id: 0 }).grid !== undefined
+    && /\\d/.test(document.querySelector("[data-figure=open_cases] [data-part=value]").textContent);
+})()"""
+PLAIN = "document.querySelector('.js-plotly-plot')?._fullLayout?.map?._subplot?.map?.loaded()"
+PANEL = "window.Bokeh?.documents?.[0]?.is_idle"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a page takes; times are ms of the main thread in a second, with an update in it and without any."""
+
+    picture_s: float
+    busy_ms: float
+    busy_cpu_ms: float
+    idle_ms: float
+    idle_cpu_ms: float
+    heap_mb: float
+
+
+def run() -> list[dict[str, object]]:
+    """Return a row a measure: our wall, each peer, and the aim."""
+    with tempfile.TemporaryDirectory() as folder:
+        demo = provide_demo(ROOT / ".setup" / "demo-county")
+        ours = measure_ours(Path(folder), write_big_county(Path(folder) / "pack", demo))
+        walls = measure_walls(Path(folder), demo)
+    plain, panel = measure_plain(), measure_panel()
+    return [
+        _row("first useful picture, s", ours.picture_s, plain.picture_s, panel.picture_s, 3),
+        _row("main thread a second, ms", ours.busy_ms, plain.busy_ms, panel.busy_ms, None),
+        _row("of it CPU, ms", ours.busy_cpu_ms, plain.busy_cpu_ms, panel.busy_cpu_ms, None),
+        _row("main thread an update (rest taken off), ms", ours.busy_ms - ours.idle_ms, None, None, 20),
+        _row("of it CPU, ms", ours.busy_cpu_ms - ours.idle_cpu_ms, None, None, None),
+        _row("heap after collection, MB", ours.heap_mb, plain.heap_mb, panel.heap_mb, 150),
+        _row(f"server, {WALLS} walls, % of a core", walls, None, None, 10),
+    ]
+
+
+def _row(measure: str, ours: float, plain: float | None, panel: float | None, aim: float | None) -> dict[str, object]:
+    return {
+        "measure": measure,
+        "ours": round(ours, 1),
+        "plain Dash": "" if plain is None else round(plain, 1),
+        "Panel": "" if panel is None else round(panel, 1),
+        "Dash / ours": "" if plain is None else round(plain / ours, 1),
+        "Panel / ours": "" if panel is None else round(panel / ours, 1),
+        "aim": "" if aim is None else f"<= {aim:g}: {'met' if ours <= aim else 'missed'}",
+    }
+
+
+def measure_ours(folder: Path, pack: Path) -> Cost:
+    """Return the costs of the overview of the whole product's wall."""
+    appliance = Appliance(folder / "ours", pack).start(within_s=300)
+    try:
+        dice = random.Random(5)
+        post(appliance, [_read_asset(dice, number, "full") for number in range(BINS + DETECTORS)])
+        post(appliance, [_make_case(dice, f"full-{number}") for number in range(CASES)])
+        wait_for(lambda: appliance.get("/health")["status"] == "ok" and _drained(appliance), 300, "the county to fill")
+        send = iter(range(1_000_000))
+
+        def update() -> None:
+            number = next(send)
+            changed = dice.sample(range(BINS + DETECTORS), SIZE.changed_sensors)
+            events = [_read_asset(dice, asset, f"{number}") for asset in changed]
+            events += [_make_case(dice, f"{number}-{case}") for case in range(SIZE.changed_cases)]
+            post(appliance, events)
+
+        return measure_page(f"{appliance.web_url}/wall?scene=overview&wall=bench", OURS, update)
+    finally:
+        appliance.stop()
+
+
+def _drained(appliance: Appliance) -> bool:
+    counted = appliance.counters()
+    return counted["recorded"] == counted["accepted"]
+
+
+def post(appliance: Appliance, events: list[dict[str, object]]) -> None:
+    """Send events in batches, all of which ingest must take."""
+    for first in range(0, len(events), 1000):
+        batch = events[first : first + 1000]
+        answer = appliance.post(*batch)
+        assert answer["accepted"] == len(batch), answer
+
+
+def _read_asset(dice: random.Random, number: int, name: str) -> dict[str, object]:
+    data = {"id": f"A{number}", "dateObserved": datetime.now(UTC).isoformat()}
+    if number < BINS:
+        value: dict[str, object] = {"type": "WasteContainer", "fillingLevel": round(dice.random(), 2)}
+    else:
+        value = {"type": "TrafficFlowObserved", "averageVehicleSpeed": dice.randint(5, 70)}
+    return envelope("iot.observed", f"{name}-{number}", data | value)
+
+
+def _make_case(dice: random.Random, name: str) -> dict[str, object]:
+    west, south, east, north = BBOX
+    return report(name, dice.uniform(west, east), dice.uniform(south, north), severity=4)
+
+
+def measure_plain() -> Cost:
+    """Return the costs of the plain Dash page on as much data."""
+    moving = MovingCounty(SIZE)
+    server = PlainPage(moving.county, moving.hub)
+    try:
+        return measure_page(server.url, PLAIN, moving.update, starts=1)
+    finally:
+        server.stop()
+
+
+def measure_panel() -> Cost:
+    """Return the costs of the Panel page on as much data."""
+    port = free_port()
+    process = start_child(
+        [str(ENVIRONMENT / "bin" / "python"), str(Path(__file__).with_name("panel_page.py")), str(port)], {}
+    )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        wait_for(lambda: _answers(url), 60, "Panel")
+        return measure_page(url, PANEL, lambda: None, starts=1)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=30).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def measure_page(url: str, ready: str, update: Callable[[], None], starts: int = COLD_STARTS) -> Cost:
+    """Return what a page takes; the time of the first picture is the median of so many cold starts."""
+    pictures = []
+    for _ in range(starts - 1):
+        with open_cold(url, ready) as (page, picture_s):
+            pictures.append(picture_s)
+    with open_cold(url, ready) as (page, picture_s):
+        pictures.append(picture_s)
+        page.wait_for_timeout(SETTLE_S * 1000)
+        thread = MainThread(page)
+        idle = _spend(page, thread, 10, lambda: None)
+        busy = _spend(page, thread, UPDATES, update)
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("HeapProfiler.collectGarbage")
+        heap = devtools.send("Runtime.getHeapUsage")["usedSize"]
+    return Cost(statistics.median(pictures), busy["task"], busy["cpu"], idle["task"], idle["cpu"], heap / 1024 / 1024)
+
+
+def _spend(page: Page, thread: MainThread, updates: int, update: Callable[[], None]) -> dict[str, float]:
+    """Return the milliseconds that the main thread takes in a second with an update in each."""
+    before, began = thread.read(), time.monotonic()
+    for number in range(1, updates + 1):
+        update()
+        page.wait_for_timeout(max(0.0, began + number - time.monotonic()) * 1000)
+    elapsed = time.monotonic() - began
+    return {name: (value - before[name]) * 1000 / elapsed for name, value in thread.read().items()}
+
+
+@contextmanager
+def open_cold(url: str, ready: str) -> Iterator[tuple[Page, float]]:
+    """Open an address in a Chromium with an empty cache; yield the page and the seconds to its first picture."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1920, "height": 1080})
+        page.set_default_timeout(SLOW_MS)
+        page.add_init_script(NOTE_PICTURE % ready.strip())
+        page.goto(url)
+        page.wait_for_function("() => window.pictureAt")
+        yield page, page.evaluate("window.pictureAt") / 1000
+        browser.close()
+
+
+def measure_walls(folder: Path, demo: Path) -> float:
+    """Return the share of a core, in percent, that the web process takes for 200 walls at one update a second."""
+    county = load_county(demo)
+    appliance = Appliance(folder / "walls", demo).start()
+    try:
+        return asyncio.run(_serve_walls(appliance, lambda name: post(appliance, make_update(county, name))))
+    finally:
+        appliance.stop()
+
+
+async def _serve_walls(appliance: Appliance, update: Callable[[str], None]) -> float:
+    walls = [asyncio.create_task(_be_wall(appliance.web_url, number)) for number in range(WALLS)]
+    await asyncio.sleep(SETTLE_S)
+    web = appliance.parts()["dashboard"]
+    before, began = busy_s(web), time.monotonic()
+    for number in range(UPDATES):
+        await asyncio.to_thread(update, f"walls-{number}")
+        await asyncio.sleep(max(0.0, began + number + 1 - time.monotonic()))
+    spent = (busy_s(web) - before) / (time.monotonic() - began)
+    for wall in walls:
+        wall.cancel()
+    for ended in await asyncio.gather(*walls, return_exceptions=True):
+        assert isinstance(ended, asyncio.CancelledError), repr(ended)
+    return spent * 100
+
+
+async def _be_wall(url: str, number: int) -> None:
+    """Follow the live stream and say every five seconds that it shows, as a wall's page does."""
+    async with httpx.AsyncClient(timeout=None, trust_env=False) as client, asyncio.TaskGroup() as group:
+        await client.get(f"{url}/api/me")  # which brings the token that a post needs
+        client.headers["x-csrf-token"] = client.cookies["csrf"]
+        group.create_task(_follow(client, f"{url}/live"))
+        await asyncio.sleep(number / WALLS * WALL_BEAT_S)
+        while True:
+            now = int(time.time() * 1000)
+            beat = {"machine": f"{number:08x}", "scene": "overview", "paused": False, "width": 1920, "height": 1080}
+            beat |= {"ratio": 1, "opened_at": now, "drawn_at": now, "frame_at": now}
+            answer = await client.post(f"{url}/api/wall/beat", json={"wall": f"bench-{number}", "beat": beat})
+            assert answer.status_code == 200, answer.text
+            await asyncio.sleep(WALL_BEAT_S)
+
+
+async def _follow(client: httpx.AsyncClient, url: str) -> None:
+    async with client.stream("GET", url) as stream:
+        async for _ in stream.aiter_raw():
+            pass
+
+
+if __name__ == "__main__":
+    print_table(run())

@@ -1,0 +1,32 @@
+"""The soak that `make soak` runs for hours, for seconds: a wall stays flat, and a leak in one is found."""
+
+from dataclasses import replace
+
+import pytest
+
+from soak.budget import BUDGETS, judge
+from soak.run import open_wall, soak
+
+# In seconds only what leaks fast can be told from noise.
+BRIEF = [replace(budget, noise=3 * budget.noise) for budget in BUDGETS]
+LEAK = """() => {
+  window.leaked = [];
+  countyBrain.feed.subscribe(() => {
+    const [box, hear] = [document.createElement("div"), () => window.leaked];
+    for (let i = 0; i < 20; i++) box.append(document.createElement("i"));
+    for (let i = 0; i < 5; i++) document.addEventListener("county-leak", () => hear(box));
+    window.leaked.push(box, new Array(20_000).fill(Math.random()));
+  });
+}"""
+
+
+@pytest.mark.timeout(600)
+def test_a_wall_stays_flat_and_a_leak_in_it_is_found() -> None:
+    with open_wall(updates_per_s=5, updates_a_scene=5) as wall:
+        wall.page.wait_for_function("() => soak.scenes >= 7", timeout=180_000)
+        flat = judge(soak(wall, 8, 1.5), BRIEF)
+        wall.page.evaluate(LEAK)
+        leaking = judge(soak(wall, 8, 1.5), BRIEF)
+    assert [verdict for verdict in flat if not verdict.kept] == []
+    found = {verdict.budget.measure for verdict in leaking if not verdict.kept}
+    assert {"heap_mb", "nodes", "listeners"} <= found, leaking
