@@ -14,6 +14,7 @@ import msgspec
 
 from cases.tables import Named, check_known, read_rows
 from dashboard.charts import WALL_CHARTS
+from dashboard.voice import Voice, read_voice
 from geo.county import County
 from geo.pack import PackError
 from layers import LAYERS
@@ -37,7 +38,18 @@ FIGURES: Final = (
 EXTREMES: Final = {"fullest_bins": "smart_bins", "slowest_roads": "traffic", "worst_air": "air", "worst_water": "water"}
 """Panels that list the features of a layer with the highest values, by the layer's key."""
 
-PANELS: Final = ("figures", "towns", "stream", "alerts", "ages", "workers_by_town", "health", *EXTREMES, *WALL_CHARTS)
+PANELS: Final = (
+    "figures",
+    "towns",
+    "stream",
+    "alerts",
+    "alarms",
+    "ages",
+    "workers_by_town",
+    "health",
+    *EXTREMES,
+    *WALL_CHARTS,
+)
 """Every panel that a scene may place."""
 
 _FILE: Final = "scenes.toml"
@@ -64,10 +76,11 @@ class Scene(Named):
 
 @dataclass(frozen=True)
 class Scenes:
-    """The scenes of a county by key, and the keys of those that take turns, in their order."""
+    """The scenes of a county by key, the keys of those that take turns, in their order, and when walls speak."""
 
     by_key: Mapping[str, Scene]
     rotation: Sequence[str]
+    voice: Voice
 
 
 def read_scenes(county: County) -> Scenes:
@@ -84,7 +97,7 @@ def read_scenes(county: County) -> Scenes:
     if not isinstance(rotation, list) or not rotation:
         raise PackError(f"{_FILE}: rotation must be a list of scenes")
     check_known(rotation, by_key, "rotation", "scene", _FILE)
-    return Scenes(by_key, rotation)
+    return Scenes(by_key, rotation, read_voice(built_in, own, _FILE))
 
 
 def _check(scene: Scene, county: County) -> None:
