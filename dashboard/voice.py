@@ -27,7 +27,6 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """Return it for TypeScript: `quiet` are the two ends as `HH:MM`, null for no quiet hours."""
         hours = read_hours(self.quiet_hours)
         return {
-            "severe": SEVERE,
             "quiet": None if hours is None else [f"{end:%H:%M}" for end in hours],
             "quiet_severity": self.quiet_severity,
         }

@@ -21,7 +21,7 @@ spec = Spec(
     title=Title("报警", "Alarms"),
     geometry="point",
     feed="alarms",
-    unit=Title("数字为合并条数，空心为已确认", "number: how many here; hollow: acknowledged"),
+    unit=Title("空心为已确认", "hollow: acknowledged"),
     stale_after=timedelta(hours=1),
     legend=tuple(
         LegendClass(severity, SEVERITY[severity - 1], SEVERITIES[severity].zh, SEVERITIES[severity].en)

@@ -12,7 +12,8 @@ const RADIUS = 44;
 const TEXT = 18;
 const DIGIT = 10.5;
 const BOX = 27;
-const TAIL = 8;
+/** Long enough that a severe case's own marker at the place stays in sight. */
+const TAIL = 15;
 /** Where a flag's number begins. */
 const TEXT_LEFT = 26;
 const MOST_DIGITS = 5;

@@ -55,11 +55,12 @@ def tell(county: County, alarm_id: str, severity: int, cell: int = 0, kind: str 
 
 def set_quiet(page: Page, quiet: list[str] | None, severity: int = 1) -> None:
     """Let the pack have said so: the hour of the test is whatever it is."""
-    said = json.dumps({"severe": 2, "quiet": quiet, "quiet_severity": severity})
+    said = json.dumps({"quiet": quiet, "quiet_severity": severity})
     page.evaluate("(said) => { document.querySelector('[data-screen]').dataset.voice = said }", said)
 
 
 def test_the_wall_shows_and_tells_what_waits_for_somebody(product: Appliance, county: County, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
     page.add_init_script(EARS)
     product.post(
         tell(county, "jam:road-7", 4), tell(county, "bin_tilt:box-1", 4), tell(county, "bin_tilt:box-1", 4, 0, "acked")
@@ -97,6 +98,7 @@ def test_the_wall_shows_and_tells_what_waits_for_somebody(product: Appliance, co
 def test_the_night_and_the_mute_keep_silent_and_a_flood_is_told_once(
     product: Appliance, county: County, page: Page
 ) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
     page.add_init_script(EARS)
     page.goto(f"{product.web_url}/wall?scene=overview&lang=en")
     page.wait_for_function(DRAWN)

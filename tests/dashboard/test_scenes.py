@@ -52,9 +52,9 @@ def test_a_pack_replaces_a_scene_by_its_key(county: County) -> None:
 def test_a_pack_says_when_its_walls_are_quiet(county: County) -> None:
     voice = read(county, "").voice
     assert (voice.quiet_hours, voice.quiet_severity) == ("22:00-07:00", 1)
-    assert voice.describe() == {"severe": 2, "quiet": ["22:00", "07:00"], "quiet_severity": 1}
+    assert voice.describe() == {"quiet": ["22:00", "07:00"], "quiet_severity": 1}
     own = read(county, '[voice]\nquiet_hours = ""').voice
-    assert own.describe() == {"severe": 2, "quiet": None, "quiet_severity": 1}
+    assert own.describe() == {"quiet": None, "quiet_severity": 1}
     assert read(county, "[voice]\nquiet_severity = 0").voice.quiet_hours == "22:00-07:00"
 
 

@@ -15,6 +15,8 @@ interface Group {
   en: string;
 }
 
+const groupsOf = new WeakMap<Page, Record<string, Group>>();
+
 /** One line of the panel: an alarm, or in a flood those of one cause. */
 interface Line {
   key: string;
@@ -23,7 +25,7 @@ interface Line {
   unacked: number;
   raisedAt: number;
   what: string;
-  below: string;
+  detail: string;
   state: string;
 }
 
@@ -34,14 +36,15 @@ export function listStanding(feed: LiveFeed): Alarm[] {
 }
 
 /** Returns what an alarm is called, and of what thing and where it is. */
-export function nameAlarm(page: Page, alarm: Alarm): { what: string; where: string } {
+export function nameAlarm(page: Page, alarm: Alarm): { what: string; where: string[] } {
   const [what, place, thing] = page.lang === "en" ? [alarm.name_en, alarm.place_en, alarm.thing_en] : [alarm.name, alarm.place, alarm.thing];
-  return { what, where: [place, thing].filter(Boolean).join(page.say("common.comma")) };
+  return { what, where: [place, thing].filter(Boolean) };
 }
 
 /** Returns by what an alarm is grouped; one that no rule of the county raised, by its name. */
 export function groupOf(page: Page, alarm: Alarm): { key: string; name: Words } {
-  const groups = JSON.parse(page.root.dataset.groups || "{}") as Record<string, Group>;
+  let groups = groupsOf.get(page);
+  if (!groups) groupsOf.set(page, (groups = JSON.parse(page.root.dataset.groups || "{}") as Record<string, Group>));
   const group = groups[alarm.rule ?? ""];
   return group ? { key: group.key, name: group } : { key: `name ${alarm.name}`, name: { zh: alarm.name, en: alarm.name_en } };
 }
@@ -73,7 +76,7 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
     list,
     lines.slice(0, shown),
     (line) => line.key,
-    () => make("li", "standing", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("below"), makePart("state"))),
+    () => make("li", "standing", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
     (row, line) => drawLine(page, row, line, now),
   );
 }
@@ -81,7 +84,7 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
 function makeLine(page: Page, alarm: Alarm): Line {
   const { what, where } = nameAlarm(page, alarm);
   const state = page.sayName("alarms", `state_${alarm.state}`);
-  return { key: String(alarm.id), severity: alarm.severity, count: 1, unacked: alarm.acked ? 0 : 1, raisedAt: alarm.raised_at ?? 0, what, below: where, state };
+  return { key: String(alarm.id), severity: alarm.severity, count: 1, unacked: alarm.acked ? 0 : 1, raisedAt: alarm.raised_at ?? 0, what, detail: where.join(" · "), state };
 }
 
 /** One line a cause; a cause of one alarm is that alarm. */
@@ -103,7 +106,7 @@ function listGroups(page: Page, standing: Alarm[]): Line[] {
       unacked,
       raisedAt: Math.max(...members.map(({ raised_at }) => raised_at ?? 0)),
       what: page.words(name),
-      below: page.say("alarms.group", { n: page.number(members.length), unacked: page.number(unacked) }),
+      detail: page.say("alarms.group", { n: page.number(members.length), unacked: page.number(unacked) }),
       state: "",
     };
   });
@@ -117,7 +120,7 @@ function drawLine(page: Page, row: HTMLElement, line: Line, now: number): void {
   setAttribute(row, "data-unacked", line.unacked ? "" : null);
   setText(part(row, "what"), line.what);
   setText(part(row, "age"), line.raisedAt ? page.span(Math.max(0, now - line.raisedAt)) : "");
-  setText(part(row, "below"), line.below);
+  setText(part(row, "detail"), line.detail);
   setText(part(row, "state"), line.state);
 }
 
@@ -149,7 +152,7 @@ function drawCall(page: Page, feed: LiveFeed, standing: Alarm[]): void {
   }
   const { what, where } = nameAlarm(page, worst);
   setText(part(call, "what"), what);
-  setText(part(call, "where"), where);
+  setText(part(call, "where"), where.join(" · "));
   setText(part(call, "age"), worst.raised_at === null ? "" : page.span(Math.max(0, feed.serverNow() - worst.raised_at)));
   setText(part(call, "others"), waiting.length > 1 ? page.say("wall.alarm_call_more", { n: page.number(waiting.length - 1) }) : "");
 }

@@ -2,13 +2,12 @@
 
 import type { FrameKind, LiveFeed } from "../live.ts";
 import type { Alarm, Frame } from "../wire.ts";
-import { groupOf, listStanding, nameAlarm } from "./alarms.ts";
+import { groupOf, listStanding, nameAlarm, SEVERE } from "./alarms.ts";
 import { Chime } from "./chime.ts";
 import { type Page, setAttribute, setText } from "./page.ts";
 
 /** When the county's walls speak, as the server's skeleton says (dashboard/voice.py). */
 interface Voice {
-  severe: number;
   /** The two ends of the quiet hours as HH:MM in county time. */
   quiet: [string, string] | null;
   quiet_severity: number;
@@ -26,6 +25,7 @@ const RING_MS = 900;
 const SPEAK_AT_MOST_MS = 30_000;
 const DRAW_EVERY_MS = 10_000;
 const STORE = "wall-voice";
+const PAUSE = { zh: "，", en: ", " };
 /** Languages of voices by those of pages; cmn is Mandarin as espeak calls it. */
 const SPOKEN = { zh: /^(zh|cmn)\b/i, en: /^en\b/i };
 
@@ -51,6 +51,7 @@ export class Announcer {
     for (const kind of ["pointerdown", "keydown"] as const) document.addEventListener(kind, () => this.chime.wake(), { capture: true });
     this.chime.wake(); // a kiosk may be allowed to sound without a gesture
     this.findVoice(); // browsers load their voices at the first question
+    if (feed.state.seq !== null) this.hear({}, "snapshot"); // it came while the page was being made
     feed.subscribe((frame, kind) => this.hear(frame, kind));
     setInterval(() => this.draw(), DRAW_EVERY_MS);
     this.draw();
@@ -127,7 +128,7 @@ export class Announcer {
   private sayOne(alarm: Alarm): string {
     const { what, where } = nameAlarm(this.page, alarm);
     const severity = this.page.sayName("severity", String(alarm.severity));
-    return this.page.say("wall.say_alarm", { severity, name: what, where: where || this.page.words(this.page.county.name) });
+    return this.page.say("wall.say_alarm", { severity, name: what, where: where.join(PAUSE[this.page.lang]) || this.page.words(this.page.county.name) });
   }
 
   private async say(words: string): Promise<void> {
@@ -152,8 +153,7 @@ export class Announcer {
 
   /** Returns the least severity that is told at this hour. */
   private leastSeverity(): number {
-    const { severe, quiet_severity } = this.voice;
-    return this.isQuiet() ? quiet_severity : severe;
+    return this.isQuiet() ? this.voice.quiet_severity : SEVERE;
   }
 
   private isQuiet(): boolean {
