@@ -35,6 +35,8 @@ FLEETING_MS: Final = MINUTE_MS
 RECOMMENDED_SHARES: Final[Mapping[int, float]] = {1: 0.01, 2: 0.05, 3: 0.15, 4: 0.80}
 """Share of each severity: 80, 15 and 5 per cent, and less than one of the highest where there are four (ISA-18.2)."""
 WORST_RULES: Final = 10
+LOOK_BACK_MS: Final = 60 * MINUTE_MS
+"""How far back a flood that lasts now is looked for."""
 
 Verdict = Literal["acceptable", "manageable", "demanding", "unacceptable"]
 VERDICTS: Final[tuple[tuple[float, Verdict], ...]] = ((1, "acceptable"), (2, "manageable"), (10, "demanding"))
@@ -163,6 +165,13 @@ def find_floods(times_ms: Sequence[int], from_ms: int, to_ms: int, operators: fl
         replace(flood, count=bisect_left(times_ms, flood.end_ms) - bisect_left(times_ms, flood.begin_ms))
         for flood in clipped
     )
+
+
+def is_flood(standing: Iterable[Alarm], now_ms: int) -> bool:
+    """Return whether more alarms come now than anybody can answer, as far as those tell that stand."""
+    times_ms = sorted(alarm.raised_ms for alarm in standing if alarm.raised_ms is not None)
+    floods = find_floods(times_ms, now_ms - LOOK_BACK_MS, now_ms + 1)
+    return bool(floods) and floods[-1].end_ms > now_ms
 
 
 def _count_last_ten(times_ms: Sequence[int], from_ms: int | None, to_ms: int) -> list[tuple[int, int]]:

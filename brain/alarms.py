@@ -8,9 +8,11 @@ worse. That it cleared, or was raised again while it stood, overtakes nobody.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from cases.fold import Step
+from ingest.tables import as_time
 
 RAISE, CLEAR, ESCALATE = "raise", "clear", "escalate"
 ACK, ASSIGN, COMMENT, SHELVE, UNSHELVE, TO_CASE = "ack", "assign", "comment", "shelve", "unshelve", "to_case"
@@ -65,6 +67,11 @@ class Alarm:
         if self.active:
             return "acked" if self.acked else "unacked"
         return "normal" if self.acked else "returned"
+
+    @property
+    def raised_at(self) -> datetime | None:
+        """When it came last."""
+        return None if self.raised_ms is None else as_time(self.raised_ms)
 
     def is_shelved(self, now_ms: int) -> bool:
         """Return whether somebody has put it aside for now; that ends by itself."""

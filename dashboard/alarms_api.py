@@ -25,7 +25,7 @@ from brain.alarm_load import (
     WORST_SHARE_LIMIT,
     Announcement,
     Load,
-    find_floods,
+    is_flood,
     list_announcements,
     measure_load,
 )
@@ -43,8 +43,6 @@ from ingest.tables import as_ms, as_time
 from layers.alarm_words import find_point, name_alarm
 from layers.state import LiveState
 
-LOOK_BACK_MS: Final = 3_600_000
-"""How far back a flood that lasts now is looked for."""
 LOAD_OF: Final = timedelta(hours=8)
 LONGEST_LOAD: Final = timedelta(days=31)
 STATES: Final = ("unacked", "acked", "returned")
@@ -75,7 +73,7 @@ def make_alarms_router(hub: Hub, engine: Engine, rules: AlarmRules, actor: Alarm
                 and (entry.alarm.cell_code or "").startswith(area)
                 and entry.alarm.is_shelved(now_ms) == shelved
             }
-            flood = _is_flood(standing, now_ms)
+            flood = is_flood((entry.alarm for entry in standing), now_ms)
             if shelved:
                 lines = [_draw_shelved(entry) for entry in wanted.values()]
             else:
@@ -261,13 +259,6 @@ def _read_load(engine: Engine, begin: datetime, to: datetime, area: str, operato
         if each.at_ms >= from_ms - TEN_MINUTES_MS or each.cleared_ms is None or each.cleared_ms >= to_ms
     ]
     return measure_load(known, from_ms, to_ms, operators)
-
-
-def _is_flood(standing: Iterable[Entry], now_ms: int) -> bool:
-    """Return whether more alarms come now than anybody can answer."""
-    times_ms = sorted(at_ms for entry in standing if (at_ms := entry.alarm.raised_ms) is not None)
-    floods = find_floods(times_ms, now_ms - LOOK_BACK_MS, now_ms + 1)
-    return bool(floods) and floods[-1].end_ms > now_ms
 
 
 def _draw_shelved(entry: Entry) -> Line:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from brain.alarm_load import is_flood
 from dashboard.figures import Figures
 from dashboard.ring import Frame, FrameId
 from ingest.records import WallOrdered
@@ -138,7 +139,7 @@ class Painted:
     def _only(self, state: LiveState, changes: Changes) -> frozenset[int] | None:
         """Return what to compute; None, everything, at first, when the feed is first heard and after a failure."""
         features = changes.cells if self.spec.geometry == "cell" else changes.features.get(self.spec.feed, set())
-        unheard = state.newest_at(self.spec.feed) is None and bool(self.rows)
+        unheard = state.newest_at(self.spec.feed) is None and bool(self.rows) and self.unavailable is None
         return frozenset(features) if self._complete or unheard else None
 
     def _try(self, work: Callable[[], T]) -> T | None:
@@ -171,7 +172,7 @@ class Painted:
         columns: Message = {"ids": [id for id, _ in rows], "values": [row[0] for _, row in rows]}
         if self.spec.geometry == "point":
             columns |= {"lon": [row[2] for _, row in rows], "lat": [row[3] for _, row in rows]}
-        elif any(row[1] for _, row in rows) or len(self.spec.marks) > 1:
+        if any(row[1] for _, row in rows) or len(self.spec.marks) > 1:
             columns["marks"] = [row[1] for _, row in rows]
         if gone:
             columns["gone"] = gone
@@ -193,6 +194,7 @@ class Screen:
         self._waiting_feeds: set[str] = set()
         self._figures_ms = 0
         self._charts_ms = 0
+        self._flood = False
 
     def delta(self, stream: str) -> Message:
         """Return what changed since the last delta, without `seq`; empty if nothing did.
@@ -224,7 +226,7 @@ class Screen:
         charts = self._tell_charts()  # first: they bring the figures' hours up to date
         message |= self._tell_figures() | charts
         message |= self._tell_orders()
-        for name, value in (("origin", state.origin()), ("stream", stream)):
+        for name, value in (("origin", state.origin()), ("stream", stream), ("flood", self._flood)):
             if self._sent.get(name) != value:
                 self._sent[name] = message[name] = value
         return message
@@ -256,6 +258,8 @@ class Screen:
         if 0 <= state.clock_ms - self._figures_ms < FIGURES_EVERY_MS:
             return {}
         self._figures_ms = state.clock_ms
+        standing = (entry.alarm for entry in state.alarms.values() if entry.alarm.state != "normal")
+        self._flood = is_flood(standing, state.now_ms)
         self._figures.refresh(self._waiting_feeds, lambda key: self._layers[key].measure(state))
         self._waiting_feeds = set()
         told: dict[str, Any] = self._sent.setdefault("figures", {})

@@ -14,6 +14,7 @@ import msgspec
 
 from cases.tables import Named, check_known, read_rows
 from dashboard.charts import WALL_CHARTS
+from dashboard.voice import Voice, read_voice
 from geo.county import County
 from geo.pack import PackError
 from layers import LAYERS
@@ -43,7 +44,7 @@ STANDINGS: Final = ("town_scores", "county_rates")
 LISTS: Final = ("towns", "workers_by_town", "stream", "ages", "health")
 """Panels that list what the live feed tells."""
 
-PANELS: Final = ("figures", "alerts", *LISTS, *STANDINGS, *EXTREMES, *WALL_CHARTS)
+PANELS: Final = ("figures", "alerts", "alarms", *LISTS, *STANDINGS, *EXTREMES, *WALL_CHARTS)
 """Every panel that a scene may place."""
 
 _FILE: Final = "scenes.toml"
@@ -70,10 +71,11 @@ class Scene(Named):
 
 @dataclass(frozen=True)
 class Scenes:
-    """The scenes of a county by key, and the keys of those that take turns, in their order."""
+    """The scenes of a county by key, the keys of those that take turns, in their order, and when walls speak."""
 
     by_key: Mapping[str, Scene]
     rotation: Sequence[str]
+    voice: Voice
 
 
 def read_scenes(county: County) -> Scenes:
@@ -90,7 +92,7 @@ def read_scenes(county: County) -> Scenes:
     if not isinstance(rotation, list) or not rotation:
         raise PackError(f"{_FILE}: rotation must be a list of scenes")
     check_known(rotation, by_key, "rotation", "scene", _FILE)
-    return Scenes(by_key, rotation)
+    return Scenes(by_key, rotation, read_voice(built_in, own, _FILE))
 
 
 def _check(scene: Scene, county: County) -> None:

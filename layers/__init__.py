@@ -2,6 +2,7 @@
 
 from layers import (
     air,
+    alarms,
     alerts,
     case_clocks,
     case_heatmap,
@@ -20,6 +21,19 @@ LAYERS: dict[str, Layer] = {
     layer.spec.key: layer
     for layer in map(
         as_layer,
-        (grid_map, case_heatmap, open_cases, case_clocks, smart_bins, traffic, air, water, staff, coverage, alerts),
+        (
+            grid_map,
+            case_heatmap,
+            open_cases,
+            case_clocks,
+            smart_bins,
+            traffic,
+            air,
+            water,
+            staff,
+            coverage,
+            alerts,
+            alarms,
+        ),
     )
 }

@@ -317,8 +317,8 @@ class LiveState:
         return None if reading and reading.observed_ms > device.at_ms else as_time(device.at_ms)
 
     def newest_at(self, feed: str) -> datetime | None:
-        """Return the newest moment that a feed speaks of."""
-        newest_ms = self.feeds[feed].newest_ms
+        """Return the newest moment that a feed speaks of; None for alarms, which are no feed."""
+        newest_ms = self.feeds[feed].newest_ms if feed in self.feeds else None
         return None if newest_ms is None else as_time(newest_ms)
 
     def origin(self) -> str:

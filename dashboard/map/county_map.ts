@@ -1,6 +1,7 @@
 // The county's map: geometry once, then only id → value. Data never touches the camera and never re-adds a layer.
 
 import * as maplibre from "maplibre-gl";
+import { CLUSTERED_TO_ZOOM, clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
 import { boxOf, centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
@@ -269,7 +270,7 @@ class DrawnCounty implements CountyMap {
       key: spec.key,
       title: say(spec.title, this.options.lang),
       unit: say(spec.unit, this.options.lang),
-      kind: drawing === "heat" || drawing === "severities" ? drawing : "steps",
+      kind: drawing === "heat" ? "heat" : drawing === "severities" || drawing === "clusters" ? "severities" : "steps",
       blank: say(spec.blank, this.options.lang),
       classes: classes.map((one) => ({ lowest: one.lowest, colour: one.colour, label: one[this.options.lang] })),
       marks: markNames(spec).map((name) => ({ name, image: showMark(name, this.tokens) })),
@@ -294,7 +295,7 @@ class DrawnCounty implements CountyMap {
       map.on(gesture, () => (this.movedByHand = true));
     map.getCanvas().addEventListener("keydown", () => (this.movedByHand = true));
     map.on("resize", () => this.refit());
-    map.on("click", (event) => this.pick(this.pickAt(event.point, event.lngLat)));
+    map.on("click", (event) => void this.click(event.point, event.lngLat));
     map.on("mousemove", (event) => {
       map.getCanvas().style.cursor = this.pickAt(event.point, event.lngLat) ? "pointer" : "";
     });
@@ -314,7 +315,8 @@ class DrawnCounty implements CountyMap {
       ["drill", drawHatch(this.tokens.mid, 16, 1.5)],
       ["room", drawRoom()],
     ] as const;
-    for (const [name, pixels] of [...images, ...others])
+    const flags = FLAGS.map((flag) => [flag.name, drawFlag(flag, this.tokens)] as const);
+    for (const [name, pixels] of [...images, ...others, ...flags])
       if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
   }
 
@@ -338,7 +340,10 @@ class DrawnCounty implements CountyMap {
     if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
     const old = makeLayers(this.look);
     this.look = this.makeLook();
-    if (this.ready) makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
+    if (!this.ready) return;
+    makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
+    for (const spec of this.look.layers)
+      if (chooseDrawing(spec) === "clusters") void this.source(sourceOf(spec)).setClusterOptions(clusterBy(this.look.scale));
   }
 
   private restyle(old: maplibre.LayerSpecification, layer: maplibre.LayerSpecification): void {
@@ -416,6 +421,7 @@ class DrawnCounty implements CountyMap {
         this.drawHalos(spec, changed);
         this.drawPoints(spec, changed);
         break;
+      case "clusters":
       case "points":
         this.drawPoints(spec, changed);
     }
@@ -542,7 +548,45 @@ class DrawnCounty implements CountyMap {
     for (const listener of this.listeners) listener(pick);
   }
 
-  private pickAt({ x, y }: maplibre.Point, { lng, lat }: maplibre.LngLat): Pick | null {
+  private async click(point: maplibre.Point, at: maplibre.LngLat): Promise<void> {
+    const hit = this.hitAt(point);
+    this.pick(hit?.properties["cluster"] ? await this.openCluster(hit) : this.pickAt(point, at));
+  }
+
+  /** Goes in until a cluster parts; what stands at one place never does, and its worst is picked. */
+  private async openCluster(cluster: maplibre.MapGeoJSONFeature): Promise<Pick | null> {
+    const source = this.source(cluster.source);
+    const id = Number(cluster.properties["cluster_id"]);
+    const [lon, lat] = (cluster.geometry as GeoJSON.Point).coordinates as LonLat;
+    try {
+      const zoom = await source.getClusterExpansionZoom(id);
+      if (zoom <= CLUSTERED_TO_ZOOM) {
+        this.focus(lon, lat, zoom);
+        return null;
+      }
+      const members = await source.getClusterLeaves(id, Number(cluster.properties["point_count"]), 0);
+      const [worst] = members.sort((a, b) => Number(a.properties?.["rank"]) - Number(b.properties?.["rank"]));
+      return worst ? { layer: this.layerOf(cluster), id: Number(worst.id), lon, lat } : null;
+    } catch (error) {
+      console.warn("the cluster is there no more", error); // something came or went since it was drawn
+      return null;
+    }
+  }
+
+  private pickAt(point: maplibre.Point, { lng, lat }: maplibre.LngLat): Pick | null {
+    const hit = this.hitAt(point);
+    if (!hit) return null;
+    const layer = this.layerOf(hit);
+    const place = hit.geometry.type === "Point" ? this.locate(layer, Number(hit.id)) : null;
+    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: hit.properties["code"] as string | undefined };
+  }
+
+  private layerOf(hit: maplibre.MapGeoJSONFeature): string {
+    return pickable(this.look.layers).find(({ mapLayer }) => mapLayer === hit.layer.id)!.layer;
+  }
+
+  /** Returns the topmost of what is drawn at a point of the screen and may be picked. */
+  private hitAt({ x, y }: maplibre.Point): maplibre.MapGeoJSONFeature | null {
     if (!this.ready) return null;
     const order = pickable(this.look.layers);
     const box: [[number, number], [number, number]] = [
@@ -555,10 +599,7 @@ class DrawnCounty implements CountyMap {
       ...(dots.length ? this.maplibre.queryRenderedFeatures(box, { layers: dots }) : []),
       ...(cells.length ? this.maplibre.queryRenderedFeatures([x, y], { layers: cells }) : []),
     ];
-    if (!hit) return null;
-    const { layer } = order.find(({ mapLayer }) => mapLayer === hit.layer.id)!;
-    const place = hit.geometry.type === "Point" ? this.locate(layer, Number(hit.id)) : null;
-    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: hit.properties["code"] as string | undefined };
+    return hit ?? null;
   }
 
   private find(layer: string, id: number): GeoJSON.Feature | null {
@@ -613,6 +654,7 @@ function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonPrope
 }
 
 function pointProperties(spec: LayerSpec, { value, mark }: Feature): Record<string, number | null> {
+  if (chooseDrawing(spec) === "clusters") return { rank: rankOf(value ?? 4, mark) };
   return { value, class: classOf(spec, value, mark) };
 }
 

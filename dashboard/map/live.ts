@@ -21,6 +21,7 @@ export interface LiveState {
   cases: Map<number, Case>;
   alerts: Map<number, Alert>;
   alarms: Map<number, Alarm>;
+  flood: boolean;
   charts: Record<string, Chart>;
   feeds: Map<string, FeedHealth>;
   assets: Map<number, Asset>;
@@ -201,6 +202,7 @@ function emptyState(): LiveState {
     cases: new Map(),
     alerts: new Map(),
     alarms: new Map(),
+    flood: false,
     charts: {},
     feeds: new Map(),
     assets: new Map(),
@@ -231,6 +233,7 @@ function foldFrame(state: LiveState, frame: Frame): void {
   state.asOf = frame.as_of ?? state.asOf;
   state.revision = frame.revision ?? state.revision;
   state.origin = frame.origin ?? state.origin;
+  state.flood = frame.flood ?? state.flood;
   for (const [key, columns] of Object.entries(frame.layers ?? {})) {
     let features = state.layers.get(key);
     if (!features) state.layers.set(key, (features = new Map()));

@@ -4,13 +4,14 @@
 // From the ground up: county, cells, water, roads, borders, warnings, heat, assets and their marks, names, cases.
 
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
+import { clusterBy, lookOfFlags } from "./flags.ts";
 import { type Geometry, placeLabels } from "./geometry.ts";
 import { type HeatBins, scaleHeat } from "./heat.ts";
 import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
 /** How a layer of the live feed is drawn. */
-export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "halos" | "points";
+export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "halos" | "clusters" | "points";
 
 /** Everything the style depends on. `fitZoom` is the zoom at which the county fills the map; `scale` is 1 on a
  *  screen 1080 px high, so that lines and dots keep their share of any wall. */
@@ -53,6 +54,7 @@ export function chooseDrawing(spec: LayerSpec): Drawing {
   if (spec.geometry === "area") return "areas";
   if (spec.key.endsWith("heatmap")) return "heat";
   if (spec.key === "case_clocks") return "halos";
+  if (spec.key === "alarms") return "clusters";
   return spec.key === "open_cases" ? "severities" : "points";
 }
 
@@ -96,6 +98,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
     heat: ["heat"],
     severities: ["dots"],
     halos: ["halo"],
+    clusters: ["flags"],
     points: ["dots"],
   };
   return suffixes[chooseDrawing(spec)].map((suffix) => `${spec.key}-${suffix}`);
@@ -103,7 +106,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
 
 /** Returns the map layers that can be picked, topmost first, each with the feed's layer it belongs to. */
 export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string }[] {
-  const order: Drawing[] = ["severities", "points", "assets", "areas", "cells"];
+  const order: Drawing[] = ["clusters", "severities", "points", "assets", "areas", "cells"];
   return order
     .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
     .flatMap((spec) =>
@@ -119,7 +122,8 @@ export function makeStyle(look: Look): StyleSpecification {
   return { version: 8, sources: makeSources(look), layers: makeLayers(look) };
 }
 
-function makeSources({ geometry, layers, heat }: Look): StyleSpecification["sources"] {
+function makeSources(look: Look): StyleSpecification["sources"] {
+  const { geometry, layers, heat } = look;
   const sources: StyleSpecification["sources"] = {
     marks: { type: "geojson", data: none() },
     selection: { type: "geojson", data: none() },
@@ -129,7 +133,8 @@ function makeSources({ geometry, layers, heat }: Look): StyleSpecification["sour
     sources[part] = { type: "geojson", data, tolerance: part === "cells" ? 0.2 : 0.375, buffer: 32 };
   for (const spec of layers) {
     const data = chooseDrawing(spec) === "heat" ? heat.lattice() : none();
-    sources[sourceOf(spec)] ??= { type: "geojson", data, buffer: 64 };
+    const clusters = chooseDrawing(spec) === "clusters" ? clusterBy(look.scale) : {};
+    sources[sourceOf(spec)] ??= { type: "geojson", data, buffer: 64, ...clusters };
   }
   return sources;
 }
@@ -153,6 +158,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawn("points").map((spec) => drawPoints(look, spec)),
     ...drawn("halos").map((spec) => drawHalos(look, spec)),
     ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
+    ...drawn("clusters").map((spec) => drawClusters(look, spec)),
     ...drawSelection(look),
   ];
 }
@@ -457,6 +463,11 @@ function drawHalos(look: Look, spec: LayerSpec): LayerSpecification {
       "circle-stroke-opacity": ["match", ["get", "value"], 2, 0.95, 0.7],
     },
   };
+}
+
+function drawClusters(look: Look, spec: LayerSpec): LayerSpecification {
+  const { layout, paint } = lookOfFlags(look.scale, look.tokens, FONT_FAMILY);
+  return { id: `${spec.key}-flags`, type: "symbol", source: sourceOf(spec), layout: { ...layout, visibility: visibility(spec) }, paint };
 }
 
 /** Names give way to the markers of severe cases, which are elements of the page that MapLibre knows nothing of. */

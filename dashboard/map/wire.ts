@@ -158,6 +158,8 @@ export interface Frame {
   cases?: Case[];
   alerts?: (Alert | OverAlert)[];
   alarms?: (Alarm | OverAlert)[];
+  /** Whether more alarms come than anybody can answer: they are shown in groups. */
+  flood?: boolean;
   charts?: Record<string, Chart>;
   feeds?: FeedHealth[];
   /** By the wall's name; null: it is on its own again. */

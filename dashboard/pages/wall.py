@@ -7,7 +7,9 @@ import msgspec
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from brain.alarm_rules import read_alarm_rules
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
+from dashboard.panels.alarms import describe_groups, lay_alarm_call, lay_alarm_panel, lay_voice_button
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
 from dashboard.people.demo import DemoViewer
 from dashboard.people.permissions import may
@@ -46,6 +48,8 @@ def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None)
         fixed=asked or "",
         scenes=describe_scenes(scenes, county),
         feeds=list_feeds(county),
+        groups=describe_groups(read_alarm_rules(county)),
+        voice=json.dumps(scenes.voice.describe()),
         roles=name_roles(lang),
         **({} if wall is None else {"wall": wall}),
     )
@@ -107,6 +111,8 @@ def _lay_panel(key: str, lang: str) -> Component:
             return html.Div(figures, className="figures", role="list", **label)
         case "alerts":
             return _lay_alerts(lang)
+        case "alarms":
+            return lay_alarm_panel(lang)
         case "stream":
             return _lay_list(key, slot("stream", "Ol", "stream"), lang, feed="cases")
         case "ages":
@@ -169,6 +175,8 @@ def _lay_map(lang: str) -> Component:
             slot("map", "Div", "map", role="application", **mark(aria_label=text(lang, "wall.map"))),
             slot("layers", "Div", "layers", role="group", **mark(aria_label=text(lang, "wall.layers"))),
             slot("legend", "Div", "legend", **mark(aria_label=text(lang, "wall.legend"))),
+            lay_alarm_call(lang),
+            lay_voice_button(),
             slot("still", "Div", "still", hidden=True, role="alert"),
             slot("ordered", "Div", "ordered", hidden=True, role="status"),
         ],

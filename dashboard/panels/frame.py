@@ -37,7 +37,7 @@ SHARED_SECTIONS = (
     "cap_word",
 )
 
-SECTIONS_OF = {"duty": ("drawer", "intake"), "wall": ("duty",), "walls": ("wall",)}
+SECTIONS_OF = {"duty": ("drawer", "intake"), "wall": ("duty", "alarms"), "walls": ("wall",)}
 """What a screen says beside its own section and the shared ones."""
 
 

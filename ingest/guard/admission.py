@@ -213,8 +213,8 @@ async def _read_body(request: Request, largest: int, timeout_s: float, share: Sh
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away") from None
     except TimeoutError:
-        reason = f"the body took more than {timeout_s:g} s, and a second for each {SLOWEST_BYTES_PER_S >> 10} KB"
-        raise HTTPException(408, reason, {"Connection": "close"}) from None
+        too_long = f"the body took more than {timeout_s:g} s, and a second for each {SLOWEST_BYTES_PER_S >> 10} KB"
+        raise HTTPException(408, too_long, {"Connection": "close"}) from None
     return b"".join(chunks)
 
 

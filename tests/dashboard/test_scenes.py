@@ -49,9 +49,23 @@ def test_a_pack_replaces_a_scene_by_its_key(county: County) -> None:
     assert scenes.rotation[2] == "waste"
 
 
+def test_a_pack_says_when_its_walls_are_quiet(county: County) -> None:
+    voice = read(county, "").voice
+    assert (voice.quiet_hours, voice.quiet_severity) == ("22:00-07:00", 1)
+    assert voice.describe() == {"quiet": ["22:00", "07:00"], "quiet_severity": 1}
+    own = read(county, '[voice]\nquiet_hours = ""').voice
+    assert own.describe() == {"quiet": None, "quiet_severity": 1}
+    assert read(county, "[voice]\nquiet_severity = 0").voice.quiet_hours == "22:00-07:00"
+
+
 @pytest.mark.parametrize(
     ("toml", "problem"),
     [
+        ("voice = 1", "voice must be a table"),
+        ('[voice]\nquiet_hours = "late"', "voice.quiet_hours: 'late' is no span like 22:00-07:00"),
+        ('[voice]\nquiet_hours = "7:00-7:00"', "voice.quiet_hours: '7:00-7:00' is no span"),
+        ("[voice]\nquiet_severity = 3", "voice.quiet_severity"),
+        ("[voice]\nloud = true", "voice.loud: there is no such field"),
         ("scene = 1", "there is no field 'scene'"),
         ('rotation = ["nowhere"]', "rotation: there is no scene 'nowhere'"),
         ("rotation = []", "rotation must be a list of scenes"),

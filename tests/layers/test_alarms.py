@@ -9,6 +9,8 @@ from brain.alarm_book import KEEP_MS
 from dashboard.frames import Screen
 from geo.county import County
 from ingest.records import AlarmAcked, AlarmActed, AlarmCleared, AlarmRaised, AnyRecord
+from layers import LAYERS
+from layers.contract import Title, View
 from layers.excerpt import Excerpt, Scope
 from layers.state import LiveState
 from tests.layers.worlds import NOON, NOON_MS, minutes, report
@@ -64,6 +66,65 @@ def test_an_alarm_is_everybodys_whose_area_it_is_in(county: County) -> None:
     assert see(Scope()) == {"here", "there", "water", "C1"}
     assert see(Scope(cell[:9])) == {"here", "C1"}
     assert see(Scope(cell[:9], "sanitation")) == {"here"}, "of cases a unit has its own"
+
+
+def test_the_map_has_what_needs_somebody_and_has_a_place(county: County) -> None:
+    cell = str(county.cells.index[0])
+    state = fold(
+        county,
+        tell(AlarmRaised, 0, "bin_fire:waits", cell_code=cell),
+        tell(AlarmRaised, 0, "bin_fire:taken", cell_code=cell),
+        tell(AlarmAcked, 1, "bin_fire:taken", actor="wang"),
+        tell(AlarmRaised, 0, "bin_fire:shelved", cell_code=cell),
+        tell(AlarmActed, 1, "bin_fire:shelved", action="shelve", actor="wang", note="维修", details={"minutes": 30}),
+        tell(AlarmRaised, 0, "bin_fire:over", cell_code=cell),
+        tell(AlarmAcked, 1, "bin_fire:over", actor="wang"),
+        tell(AlarmCleared, 2, "bin_fire:over"),
+        tell(AlarmRaised, 0, "feed_silent:water"),
+    )
+    state.advance(NOON_MS + 3 * 60_000)
+    layer = LAYERS["alarms"]
+    frame = layer.compute(state, View(state.as_of))
+    paint = layer.draw(frame)
+    things = [state.alarms[id].thing for id in frame.ids]
+    assert list(zip(things, paint.values, paint.marks or (), strict=True)) == [("waits", 2, 0), ("taken", 2, 1)]
+    taken = layer.explain(frame, frame.ids[1])
+    assert taken.title == Title("垃圾箱高温", "Bin overheated") and "wang" not in str(taken)
+
+
+def test_a_towns_map_has_its_own_alarms_and_is_told_of_each_change(county: County) -> None:
+    cell = str(county.cells.index[0])
+    other = next(code for code in county.cells.index if not code.startswith(cell[:9]))
+    here, there = "bin_fire:here", "bin_fire:there"
+    state = fold(county, tell(AlarmRaised, 0, here, cell_code=cell), tell(AlarmRaised, 0, there, cell_code=other))
+    town = Excerpt(county, state, Scope(cell[:9]))
+    screen = Screen(town, "r")
+    state.take_changes()
+    [id] = screen.delta("ok")["layers"]["alarms"]["ids"]
+    assert state.alarms[id].thing == "here"
+
+    def follow(record: AnyRecord, order: int) -> Any:
+        state.apply(record, order)
+        town.follow(state.take_changes())
+        return screen.delta("ok").get("layers", {}).get("alarms")
+
+    assert follow(tell(AlarmAcked, 1, there, actor="wang"), 2) is None
+    assert follow(tell(AlarmAcked, 1, here, actor="wang"), 3)["marks"] == [1]
+    assert screen.snapshot()["layers"]["alarms"]["marks"] == [1]
+    assert follow(tell(AlarmCleared, 2, here), 4)["gone"] == [id]
+
+
+def test_the_screens_are_told_when_a_flood_begins_and_ends(county: County) -> None:
+    cell = str(county.cells.index[0])
+    state = fold(county, *(tell(AlarmRaised, 0, f"bin_fire:{number}", cell_code=cell) for number in range(10)))
+    screen = Screen(state, "r")
+    assert screen.delta("ok")["flood"] is False
+    state.apply(tell(AlarmRaised, 0.1, "bin_fire:10", cell_code=cell), 10)
+    state.advance(NOON_MS + 10_000)
+    assert screen.delta("ok")["flood"] is True
+    assert screen.snapshot()["flood"] is True
+    state.advance(NOON_MS + 11 * 60_000)
+    assert screen.delta("ok")["flood"] is False
 
 
 def test_an_excerpt_follows_an_alarm(county: County) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from geo.county import County
 from ingest.records import (
+    AlarmAcked,
+    AlarmRaised,
     AlertArea,
     AlertInfo,
     AlertIssued,
@@ -159,6 +161,35 @@ def warn(
     return AlertIssued(kind=kind, **(defaults | fields))
 
 
+def alarm(county: County, alarm_id: str, at: datetime = NOON, cell: int | None = 0, **fields: Any) -> AlarmRaised:
+    """The coming of an alarm `rule:thing` in a cell; `cell` None is nowhere."""
+    rule, _, thing = alarm_id.partition(":")
+    defaults: dict[str, Any] = {"severity": 2, "subject": "垃圾箱高温", "rule": rule, "thing": thing}
+    return AlarmRaised(
+        source="watch",
+        id=f"{alarm_id} {at:%d%H%M%S}",
+        received_at=at,
+        alarm_id=alarm_id,
+        at=at,
+        cell_code=None if cell is None else str(county.cells.index[cell]),
+        **(defaults | fields),
+    )
+
+
+def acknowledge(alarm_id: str, at: datetime = NOON) -> AlarmAcked:
+    """Somebody has taken an alarm on."""
+    return AlarmAcked(
+        source="test",
+        id=f"{alarm_id} acked {at:%d%H%M%S}",
+        received_at=at,
+        alarm_id=alarm_id,
+        at=at,
+        severity=2,
+        subject="",
+        actor="officer",
+    )
+
+
 def asset_of(county: County, kind: str, place: int = 0) -> str:
     """The name of a county's n-th asset of a kind."""
     return str(county.assets.index[county.assets["kind"] == kind][place])
@@ -199,6 +230,10 @@ def busy_county(county: County) -> LiveState:
         locate("W3", at=NOON - timedelta(hours=9)),
         warn(1),
         warn(2, status="Exercise", info={"level": 1}),
+        alarm(county, f"bin_burning:{asset_of(county, 'bin', 2)}", severity=1, origin="simulated"),
+        alarm(county, "severe_case:C1", NOON + minutes(1)),
+        acknowledge("severe_case:C1", NOON + minutes(2)),
+        alarm(county, "feed_silent:water", cell=None, severity=3),
         *(check_in(county, NOON - timedelta(weeks=weeks), cell=0) for weeks in range(6)),
         *(check_in(county, NOON - timedelta(weeks=weeks), cell=1) for weeks in (1, 3)),
         check_in(county, NOON - timedelta(days=3), cell=2, plan="care", person="P2-0"),

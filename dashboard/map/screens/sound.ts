@@ -2,19 +2,19 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Case } from "../wire.ts";
+import { Chime } from "./chime.ts";
 import { type Page, setAttribute, setText } from "./page.ts";
 
 const SEVERE = 2;
 /** Older than this a report has only been sent late, or has just come into sight. */
 const NEW_WITHIN_S = 15 * 60;
 const FLASH_EVERY_MS = 1000;
-const TONES = [880, 660, 880];
 const STORE = "duty-sound";
 
 /** Calls for severe cases; the browser lets nothing sound before the first click or key. */
 export class Siren {
   private muted = localStorage.getItem(STORE) === "off";
-  private context: AudioContext | null = null;
+  private chime = new Chime(() => this.draw());
   private called = new Set<number>();
   private waiting = 0;
   private title = document.title;
@@ -27,7 +27,7 @@ export class Siren {
   ) {
     button.addEventListener("click", () => this.toggle());
     for (const kind of ["pointerdown", "keydown"] as const)
-      document.addEventListener(kind, () => (this.wake(), this.settle()), { capture: true });
+      document.addEventListener(kind, () => (this.chime.wake(), this.settle()), { capture: true });
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.settle());
     feed.subscribe((frame, kind) => {
       if (kind === "snapshot") for (const one of frame.cases ?? []) this.called.add(one.id);
@@ -39,9 +39,9 @@ export class Siren {
   toggle(): void {
     this.muted = !this.muted;
     localStorage.setItem(STORE, this.muted ? "off" : "on");
-    this.wake();
+    this.chime.wake();
     this.draw();
-    if (!this.muted) this.sound();
+    if (!this.muted) this.chime.ring();
   }
 
   private hear(cases: Case[], now: number): void {
@@ -49,7 +49,7 @@ export class Siren {
     for (const one of fresh) this.called.add(one.id);
     if (fresh.length === 0) return;
     this.waiting += fresh.length;
-    if (!this.muted) this.sound();
+    if (!this.muted) this.chime.ring();
     this.flash ??= setInterval(() => this.turnTitle(), FLASH_EVERY_MS);
     this.turnTitle();
   }
@@ -67,31 +67,8 @@ export class Siren {
     document.title = this.title;
   }
 
-  /** Browsers keep a page silent until somebody has touched it. */
-  private wake(): void {
-    this.context ??= new AudioContext();
-    if (this.context.state === "suspended") void this.context.resume().then(() => this.draw());
-  }
-
-  private sound(): void {
-    if (this.context?.state !== "running") return this.draw();
-    const { context } = this;
-    TONES.forEach((tone, i) => {
-      const [from, to] = [context.currentTime + i * 0.22, context.currentTime + i * 0.22 + 0.18];
-      const gain = context.createGain();
-      gain.gain.setValueAtTime(0.0001, from);
-      gain.gain.exponentialRampToValueAtTime(0.25, from + 0.02);
-      gain.gain.exponentialRampToValueAtTime(0.0001, to);
-      const voice = context.createOscillator();
-      voice.frequency.value = tone;
-      voice.connect(gain).connect(context.destination);
-      voice.start(from);
-      voice.stop(to);
-    });
-  }
-
   private draw(): void {
-    const state = this.muted ? "muted" : this.context?.state === "running" ? "on" : "asleep";
+    const state = this.muted ? "muted" : this.chime.isAllowed ? "on" : "asleep";
     setText(this.button, this.page.say(`duty.sound_${state}`));
     setAttribute(this.button, "data-sound", state);
     setAttribute(this.button, "title", this.page.say(`duty.sound_${state}_hint`));

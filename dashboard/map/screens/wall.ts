@@ -3,7 +3,9 @@
 import { createCards } from "../card.ts";
 import { type CountyMap, createCountyMap } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
+import { drawAlarms } from "./alarms.ts";
 import { drawAlerts } from "./alerts.ts";
+import { Announcer } from "./announcer.ts";
 import { followCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
@@ -19,7 +21,7 @@ import { watchDrawing } from "./still.ts";
 import { drawStream, pulseSevere } from "./stream.ts";
 import { followTurn } from "./turn.ts";
 
-type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "layers" | "feeds", unknown>>;
+type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "alarms" | "flood" | "layers" | "feeds", unknown>>;
 
 /** Ages and the number of rows that fit change without any message. */
 const AGES_MS = 5000;
@@ -34,14 +36,16 @@ export async function start(root: HTMLElement): Promise<void> {
   const redraw = (changed: Changed): void => {
     if (changed.figures) drawFigures(page, feed);
     if (changed.alerts) drawAlerts(page, feed);
-    // A warning takes room from the cases below it.
-    if (changed.cases || changed.alerts) drawStream(page, feed);
+    const alarmsChanged = changed.alarms || changed.flood !== undefined;
+    if (alarmsChanged) drawAlarms(page, feed);
+    // Warnings and alarms take room from the cases between them.
+    if (changed.cases || changed.alerts || alarmsChanged) drawStream(page, feed);
     if (changed.charts) drawTowns(page, feed);
     if (changed.layers && map) drawExtremes(page, feed, map);
     if (changed.feeds) drawHealth(page, feed);
   };
   const redrawAll = () => {
-    redraw({ figures: true, cases: true, charts: true, alerts: true, layers: true, feeds: true });
+    redraw({ figures: true, cases: true, charts: true, alerts: true, alarms: true, layers: true, feeds: true });
     standings.draw();
   };
   const show = (scene: Scene) => {
@@ -52,6 +56,7 @@ export async function start(root: HTMLElement): Promise<void> {
   };
   followHeader(page, feed);
   followCharts(page, feed);
+  new Announcer(page, feed, page.slot("voice")!);
   const scenes = readScenes(page);
   const rotation = followTurn(page, feed, scenes, show);
   const wall = nameWall(page);
@@ -67,6 +72,7 @@ export async function start(root: HTMLElement): Promise<void> {
   setInterval(() => {
     drawFigures(page, feed);
     drawAlerts(page, feed);
+    drawAlarms(page, feed);
     drawHealth(page, feed);
     standings.draw();
   }, AGES_MS);

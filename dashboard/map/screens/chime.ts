@@ -1,0 +1,41 @@
+// The three tones that call somebody: the desk's for a severe case, the wall's for a severe alarm.
+
+const TONES = [880, 660, 880];
+
+/** Sounds where the browser lets it: before the first click or key most let nothing sound. */
+export class Chime {
+  private context: AudioContext | null = null;
+
+  /** `changed` is called when it may sound, or may no more. */
+  constructor(private changed: () => void) {}
+
+  get isAllowed(): boolean {
+    return this.context?.state === "running";
+  }
+
+  /** Asks for leave to sound; to be called at each gesture until there is. */
+  wake(): void {
+    if (!this.context) {
+      this.context = new AudioContext();
+      this.context.onstatechange = this.changed;
+    }
+    if (this.context.state === "suspended") void this.context.resume();
+  }
+
+  ring(): void {
+    const { context } = this;
+    if (context?.state !== "running") return this.changed();
+    TONES.forEach((tone, i) => {
+      const [from, to] = [context.currentTime + i * 0.22, context.currentTime + i * 0.22 + 0.18];
+      const gain = context.createGain();
+      gain.gain.setValueAtTime(0.0001, from);
+      gain.gain.exponentialRampToValueAtTime(0.25, from + 0.02);
+      gain.gain.exponentialRampToValueAtTime(0.0001, to);
+      const voice = context.createOscillator();
+      voice.frequency.value = tone;
+      voice.connect(gain).connect(context.destination);
+      voice.start(from);
+      voice.stop(to);
+    });
+  }
+}
