@@ -37,7 +37,15 @@ FIGURES: Final = (
 EXTREMES: Final = {"fullest_bins": "smart_bins", "slowest_roads": "traffic", "worst_air": "air", "worst_water": "water"}
 """Panels that list the features of a layer with the highest values, by the layer's key."""
 
-PANELS: Final = ("figures", "towns", "stream", "alerts", "ages", "workers_by_town", "health", *EXTREMES, *WALL_CHARTS)
+INCIDENT_PANELS: Final = (
+    *("incident", "incident_calls", "incident_ladder", "incident_forces", "incident_alarms", "incident_log"),
+)
+"""Panels that tell of the incident that stands."""
+
+PANELS: Final = (
+    *("figures", "towns", "stream", "alerts", "ages", "workers_by_town", "health"),
+    *(*EXTREMES, *WALL_CHARTS, *INCIDENT_PANELS),
+)
 """Every panel that a scene may place."""
 
 _FILE: Final = "scenes.toml"

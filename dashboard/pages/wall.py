@@ -8,12 +8,13 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
+from dashboard.pages.incident import lay_incident_part, name_actors
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
 from dashboard.people.demo import DemoViewer
 from dashboard.people.permissions import may
 from dashboard.people.viewer import ROLES, Viewer, find_viewer
 from dashboard.people.walls import name_wall
-from dashboard.scenes import EXTREMES, FIGURES, PANELS, Scene, Scenes
+from dashboard.scenes import EXTREMES, FIGURES, INCIDENT_PANELS, PANELS, Scene, Scenes
 from dashboard.text import text
 from geo.county import County
 
@@ -47,6 +48,7 @@ def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None)
         scenes=describe_scenes(scenes, county),
         feeds=list_feeds(county),
         roles=name_roles(lang),
+        actors=name_actors(lang),
         **({} if wall is None else {"wall": wall}),
     )
 
@@ -100,6 +102,8 @@ def _lay_region(name: str, panels: Any, lang: str, **attributes: Any) -> Compone
 def _lay_panel(key: str, lang: str) -> Component:
     if key in WALL_CHARTS:
         return _lay_chart(key, lang)
+    if key in INCIDENT_PANELS:
+        return lay_incident_part(key, lang, className=f"panel {key}-panel", **mark(data_panel=key))
     match key:
         case "figures":
             figures = [_lay_figure(figure, lang) for figure in FIGURES]
