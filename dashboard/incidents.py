@@ -101,7 +101,7 @@ class IncidentFiles:
             "reason": notes.get(picture.begun.key) if picture.begun else None,
             "conclusion": notes.get(picture.ended.key) if picture.ended else None,
             # Where workers were is not recorded: of an earlier moment only what was noted at the beginning is known.
-            "forces": forces or _recall_forces(picture.begun),
+            "forces": forces or _recall_forces(picture.begun, viewer),
             "forces_at": None if forces or picture.begun is None else picture.begun.at_ms // 1000,
             "log": [
                 *_tell_reports(file, at_ms),
@@ -195,10 +195,12 @@ def _hear_order(number: int, order: WallOrdered) -> Heard:
     return Heard(step, as_ms(order.received_at))
 
 
-def _recall_forces(begun: Step | None) -> dict[str, Any]:
-    """Return the forces that were near when the incident began, as our desk noted then."""
-    noted = begun.details.get("forces") if begun else None
-    return noted if isinstance(noted, dict) else {"workers": [], "cameras": []}
+def _recall_forces(begun: Step | None, viewer: Viewer) -> dict[str, list[Any]]:
+    """Return the forces of a viewer's area that were near when the incident began, as our desk noted then."""
+    noted = begun.details.get("forces", {}) if begun else {}
+    return {
+        kind: [one for one in noted.get(kind, ()) if viewer.sees_cell(one["cell"])] for kind in ("workers", "cameras")
+    }
 
 
 def _tell_reports(file: CaseFile, at_ms: int) -> list[dict[str, Any]]:

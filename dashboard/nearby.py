@@ -58,9 +58,17 @@ def find_neighbours(state: LiveState, lon: float, lat: float, radius_m: float) -
 
 
 def find_forces(state: LiveState, lon: float, lat: float) -> dict[str, list[dict[str, Any]]]:
-    """Return the nearest workers on duty and the nearest cameras: by number, for a wall shows nobody's name."""
+    """Return the nearest workers on duty and the nearest cameras: by number, for a wall shows nobody's name.
+
+    `cell` is the code of the cell that each is in.
+    """
+    codes = state.places.cell_codes
     workers = [
-        {"id": worker.worker_id, "distance_m": measure_m(lon, lat, worker.lon, worker.lat)}
+        {
+            "id": worker.worker_id,
+            "cell": None if worker.cell is None else codes[worker.cell],
+            "distance_m": measure_m(lon, lat, worker.lon, worker.lat),
+        }
         for worker in state.workers.values()
         if worker.on_duty and worker.lon is not None and worker.lat is not None
         if not state.is_silent("workers", worker.at_ms)
@@ -68,6 +76,7 @@ def find_forces(state: LiveState, lon: float, lat: float) -> dict[str, list[dict
     cameras = [
         {
             "id": asset.asset_id,
+            "cell": None if asset.cell is None else codes[asset.cell],
             "name": {"zh": asset.name.zh, "en": asset.name.en},
             "distance_m": measure_m(lon, lat, asset.lon, asset.lat),
         }

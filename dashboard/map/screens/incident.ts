@@ -162,7 +162,7 @@ class Sheet {
     const said = { title: [told.title, told.case_id].filter(Boolean).join(" · "), reason: told.reason, conclusion: told.conclusion };
     for (const [name, words] of Object.entries(said)) {
       const line = head.querySelector<HTMLElement>(`.${name}`);
-      setText(line, words ? (name === "title" ? words : `${page.say(`incident.${name}`)}: ${words}`) : "");
+      setText(line, words ? (name === "title" ? words : page.say(`incident.${name}`, { words })) : "");
       if (line) line.hidden = !words;
     }
   }
@@ -175,7 +175,8 @@ class Sheet {
     slider.value = String(this.at ?? last);
     slider.setAttribute("aria-valuetext", page.shortClock(now, last));
     const isLive = this.at === null && told.last_at === null;
-    setText(page.slot("moment"), isLive ? page.say("incident.live") : page.say("incident.as_of", { at: page.shortClock(now, this.feed.serverNow()) }));
+    const asOf = page.say("incident.as_of", { at: `${page.time(now, "date")} ${page.time(now, "clock")}` });
+    setText(page.slot("moment"), isLive ? `${page.say("incident.live")} · ${asOf}` : asOf);
     const newest = page.slot("newest");
     if (newest) newest.hidden = this.at === null;
     page.root.dataset.replay = this.at === null ? "" : "yes";

@@ -52,12 +52,17 @@ function drawCalls(page: Page, { calls }: Incident, now: number, room: Room): vo
   if (!list) return;
   syncList(
     list,
-    fit(list, calls, room),
+    fit(list, [...calls].sort((a, b) => rank(a) - rank(b)), room),
     (call) => `${call.unit} ${call.since}`,
     () => make("li", "call", makePart("unit"), makePart("clock"), makePart("part"), makePart("at")),
     (row, call) => drawCall(page, row, call, now),
   );
   setAttribute(list, "data-empty", calls.length ? null : page.say("incident.no_calls"));
+}
+
+/** The lead first, then who is still at work. */
+function rank(call: IncidentCall): number {
+  return call.lead ? 0 : call.done_at === null ? 1 : 2;
 }
 
 function drawCall(page: Page, row: HTMLElement, call: IncidentCall, now: number): void {

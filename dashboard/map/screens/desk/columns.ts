@@ -71,7 +71,7 @@ function twoLines(first: string, second: string): HTMLElement {
 
 /** A case in incident mode is marked as such, in front of its class. */
 function markIncident(page: Page, row: QueueRow, lines: HTMLElement): HTMLElement {
-  if (row.incident) lines.firstElementChild?.prepend(make("span", "incident-mark", page.say("incident.queue_mark")), " ");
+  if (row.incident) lines.firstElementChild?.prepend(make("i", "incident-mark", page.say("incident.queue_mark")), " ");
   return lines;
 }
 
