@@ -96,8 +96,8 @@ class IncidentFiles:
             **self._describe_case(file),
             **describe_picture(picture, near),
             "as_of": at_ms // 1000,
-            "first_at": -(-recorded.first_ms // 1000),
-            "last_at": None if recorded.last_ms is None else -(-recorded.last_ms // 1000),
+            "first_at": recorded.first_ms // 1000,
+            "last_at": None if recorded.last_ms is None else recorded.last_ms // 1000,
             "reason": notes.get(picture.begun.key) if picture.begun else None,
             "conclusion": notes.get(picture.ended.key) if picture.ended else None,
             # Where workers were is not recorded: of an earlier moment only what was noted at the beginning is known.

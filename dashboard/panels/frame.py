@@ -20,6 +20,7 @@ UNLINKED = frozenset(
         *(("wall", page) for page in ("alarms", "handover", "performance")),
         *(("alarms", page) for page in ("briefing", "performance", "handover")),
         *((page, "alarms") for page in ("briefing", "performance", "handover")),
+        *(("incident", page) for page in ("briefing", "performance", "feeds", "handover")),
         ("duty", "performance"),
     }
 )
