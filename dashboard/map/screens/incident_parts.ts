@@ -57,6 +57,8 @@ function drawCalls(page: Page, { calls }: Incident, now: number, room: Room): vo
     () => make("li", "call", makePart("unit"), makePart("clock"), makePart("part"), makePart("at")),
     (row, call) => drawCall(page, row, call, now),
   );
+  const working = calls.filter(({ done_at }) => done_at === null).length;
+  setText(page.slot("incident_calls-sum"), calls.length ? page.say("incident.at_work", { n: working, all: calls.length }) : "");
   setAttribute(list, "data-empty", calls.length ? null : page.say("incident.no_calls"));
 }
 
