@@ -31,8 +31,17 @@ Role = Literal[
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 """Who may act on a case; administrators and walls never do."""
 Effect = Literal[
-    *("", "hand_back", "return", "extend", "escalate", "supervise", "lift_card", "join", "part_done"),
-    *("begin_incident", "end_incident"),
+    "",
+    "hand_back",
+    "return",
+    "extend",
+    "escalate",
+    "supervise",
+    "lift_card",
+    "join",
+    "part_done",
+    "begin_incident",
+    "end_incident",
 ]
 NEEDS: Final[Mapping[str, type | tuple[str, ...]]] = {
     "note": str,
