@@ -149,10 +149,9 @@ class Actor:
         details = complete_details(request, found.flow, found.state, proposal)
         if "into" in details:
             await self._check_target(viewer, case_id, found, details["into"])
-        lon, lat = found.case.lon, found.case.lat
-        if found.flow.actions[deed.action].effect == "begin_incident" and lon is not None and lat is not None:
+        if found.flow.actions[deed.action].effect == "begin_incident":
             # Where workers are is not recorded: a replay knows of those that were near by this alone.
-            details["forces"] = await self._hub.ask(partial(find_forces, lon=lon, lat=lat))
+            details["forces"] = await self._hub.ask(partial(find_forces, lon=found.case.lon, lat=found.case.lat))
         return details
 
     async def _check_target(self, viewer: Viewer, case_id: str, case: Found, into: str) -> None:

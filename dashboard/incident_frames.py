@@ -51,7 +51,6 @@ def describe_incident(state: LiveState, case: Case) -> dict[str, Any]:
     around: list[Line] = [line for id, alarm in alarms.items() for line in recall(id, alarm)]
     picture = draw(state.rulebook, case.category, case.severity, case.reported_ms, case.steps, alarms, around)
     lines = [describe_line(line, near) for line in picture.lines if not is_remark(line)]
-    has_place = case.lon is not None and case.lat is not None
     return {
         "id": case.id,
         "case_id": case.case_id,
@@ -62,7 +61,7 @@ def describe_incident(state: LiveState, case: Case) -> dict[str, Any]:
         "lat": None if case.lat is None else round(case.lat, DECIMALS),
         "reported_at": case.reported_ms // 1000,
         **describe_picture(picture, near),
-        "forces": find_forces(state, case.lon, case.lat) if has_place else {"workers": [], "cameras": []},
+        "forces": find_forces(state, case.lon, case.lat),
         "log": lines[-MOST_LINES:],
     }
 

@@ -78,8 +78,7 @@ class IncidentFiles:
 
         def look(live: LiveState) -> tuple[dict[str, Near], dict[str, Any] | None]:
             near = find_alarms_near(live, recorded.entries.values(), case.lon, case.lat)
-            has_place = is_now and case.lon is not None and case.lat is not None
-            return near, find_forces(live, case.lon, case.lat) if has_place else None  # type: ignore[arg-type]
+            return near, find_forces(live, case.lon, case.lat) if is_now else None
 
         near, forces = await ask_in_scope(self._hub, look)
         facts = Facts(

@@ -57,11 +57,13 @@ def find_neighbours(state: LiveState, lon: float, lat: float, radius_m: float) -
     return told
 
 
-def find_forces(state: LiveState, lon: float, lat: float) -> dict[str, list[dict[str, Any]]]:
+def find_forces(state: LiveState, lon: float | None, lat: float | None) -> dict[str, list[dict[str, Any]]]:
     """Return the nearest workers on duty and the nearest cameras: by number, for a wall shows nobody's name.
 
-    `cell` is the code of the cell that each is in.
+    `cell` is the code of the cell that each is in. Of a case that is nowhere there are none.
     """
+    if lon is None or lat is None:
+        return {"workers": [], "cameras": []}
     codes = state.places.cell_codes
     workers = [
         {

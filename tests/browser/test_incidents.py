@@ -1,4 +1,4 @@
-"""An incident in a browser: a key begins it, the wall shows it by itself, it ends, and its log can be looked back at."""
+"""An incident in a browser: a key begins it, the wall shows it by itself, it ends, and its log is looked back at."""
 
 from typing import Any
 
