@@ -30,7 +30,19 @@ Role = Literal[
 ]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 """Who may act on a case; administrators and walls never do."""
-Effect = Literal["", "hand_back", "return", "extend", "escalate", "supervise", "lift_card", "join", "part_done"]
+Effect = Literal[
+    "",
+    "hand_back",
+    "return",
+    "extend",
+    "escalate",
+    "supervise",
+    "lift_card",
+    "join",
+    "part_done",
+    "begin_incident",
+    "end_incident",
+]
 NEEDS: Final[Mapping[str, type | tuple[str, ...]]] = {
     "note": str,
     "unit": str,
@@ -52,6 +64,8 @@ EFFECT_NEEDS: Final = {
     "supervise": "card",
     "join": "units",
     "part_done": "unit",
+    "begin_incident": "note",
+    "end_incident": "note",
 }
 """Without which an action would have no such effect."""
 

@@ -65,7 +65,8 @@ class CaseState:
     since_ms: since when it is in its state; a pause in it does not begin it anew. trail: the states that it came
     through, each with its `since_ms`, without those that it went back from. version: how many actions have counted,
     which the next request must expect. stops: the pauses, among them the time from an end to a reopening; the last one
-    has no end while it lasts. extensions: when something was granted, and what, as {amount, unit}.
+    has no end while it lasts. incidents: the stretches in incident mode (大事联动), likewise.
+    extensions: when something was granted, and what, as {amount, unit}.
     overtaken and irregular: keys of actions, the latter each with its reason.
     """
 
@@ -87,6 +88,7 @@ class CaseState:
     returns: int = 0
     hand_backs: int = 0
     stops: tuple[tuple[int, int | None], ...] = ()
+    incidents: tuple[tuple[int, int | None], ...] = ()
     extensions: tuple[tuple[int, Mapping[str, Any]], ...] = ()
     responded_ms: int | None = None
     dispatched_ms: int | None = None
@@ -103,6 +105,11 @@ class CaseState:
     def is_open(self) -> bool:
         """Whether the case still needs somebody."""
         return self.ended_ms is None
+
+    @property
+    def in_incident(self) -> bool:
+        """Whether it is in incident mode now."""
+        return bool(self.incidents) and self.incidents[-1][1] is None
 
 
 def fold(flow: Flow, steps: Iterable[Step]) -> CaseState:
@@ -176,6 +183,7 @@ def _enter(flow: Flow, state: CaseState, step: Step, target: str) -> dict[str, A
         changes["handled_ms"] = step.at_ms
     if step.action in CLOSING and entered.ended:
         changes |= {"ended_ms": step.at_ms, "ended_by": step.action, "card": None, "card_ms": None}
+        changes["incidents"] = _end_incident(state, step.at_ms)
     if step.action in REOPENING:
         changes |= {"ended_ms": None, "ended_by": None, "merged_into": None}
     return changes
@@ -210,6 +218,10 @@ def _note(state: CaseState, step: Step, effect: str, level: str) -> dict[str, An
             changes |= {"card": details.get("card", "ordinary"), "card_ms": step.at_ms}
         case "lift_card":
             changes |= {"card": None, "card_ms": None}
+        case "begin_incident" if not state.in_incident:
+            changes["incidents"] = (*state.incidents, (step.at_ms, None))
+        case "end_incident":
+            changes["incidents"] = _end_incident(state, step.at_ms)
         case "join":
             at_work = {part.unit for part in state.parts if part.done_ms is None}
             called = [unit for unit in dict.fromkeys(details.get("units") or ()) if unit not in at_work]
@@ -221,3 +233,10 @@ def _note(state: CaseState, step: Step, effect: str, level: str) -> dict[str, An
                 for part in state.parts
             )
     return changes
+
+
+def _end_incident(state: CaseState, at_ms: int) -> tuple[tuple[int, int | None], ...]:
+    if not state.in_incident:
+        return state.incidents
+    *earlier, (begun_ms, _) = state.incidents
+    return (*earlier, (begun_ms, at_ms))

@@ -18,6 +18,8 @@ from geo.pack import Name, PackError
 from geo.profile import Category
 
 TOTAL: Final = "total"
+PART_STEP: Final = "handling"
+"""The step whose limit a co-handling unit has for its part."""
 
 
 class _Row(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

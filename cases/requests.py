@@ -20,7 +20,7 @@ LONGEST_NOTE: Final = 2000
 PART_ACTIONS: Final = frozenset({"part_done", "note"})
 """What a unit may do that shares a case without leading it."""
 LEVEL_OF_COMPLEXITY: Final = {"simple": "village", "complex": "town", "difficult": "county"}
-RESERVED: Final = frozenset({"case_id", "action", "actor", "role", "by_unit", "at", "expects", "undoes"})
+RESERVED: Final = frozenset({"case_id", "action", "actor", "role", "by_unit", "at", "expects", "undoes", "forces"})
 """Details that the desk itself says; a person's request may not."""
 
 
@@ -138,6 +138,10 @@ def _has_object(action: FlowAction, state: CaseState) -> bool:
             return any(part.done_ms is None for part in state.parts)
         case "escalate":
             return bool(_offer_levels(action.key, state.level))
+        case "begin_incident":
+            return not state.in_incident
+        case "end_incident":
+            return state.in_incident
     return True
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from cases.requests import Asker, BadField, NotLegal, Request, check_request, co
 from cases.rulebook import Rulebook
 from dashboard.case_standing import as_row
 from dashboard.live import Hub
+from dashboard.nearby import find_forces
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import SOURCE, Publisher, PublishRefused, make_event_id
 from dashboard.replies import JsonResponse, read_body, shield
@@ -147,6 +149,9 @@ class Actor:
         details = complete_details(request, found.flow, found.state, proposal)
         if "into" in details:
             await self._check_target(viewer, case_id, found, details["into"])
+        if found.flow.actions[deed.action].effect == "begin_incident":
+            # Where workers are is not recorded: a replay knows of those that were near by this alone.
+            details["forces"] = await self._hub.ask(partial(find_forces, lon=found.case.lon, lat=found.case.lat))
         return details
 
     async def _check_target(self, viewer: Viewer, case_id: str, case: Found, into: str) -> None:

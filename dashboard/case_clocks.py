@@ -5,6 +5,7 @@ from typing import Any, Final
 from cases.clocks import Clock
 from cases.deadlines import list_deadlines
 from cases.explanation import explain
+from cases.limits import PART_STEP
 from cases.rulebook import Rulebook
 from dashboard.case_standing import Standing, name_unit, pick
 from dashboard.clock_lines import tell_clock, tell_span
@@ -16,8 +17,6 @@ CALLED_IN: Final = Name("联动", "Called in")
 SUPERVISED: Final = Name("督办", "Supervision card")
 ACCEPT_CARD: Final = Name("督办签收", "Answer to the card")
 HANDLE_CARD: Final = Name("督办办理", "Settlement under the card")
-PART_STEP: Final = "handling"
-"""The step whose limit a co-handling unit has for its part."""
 
 
 def describe_clocks(

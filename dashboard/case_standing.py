@@ -48,6 +48,7 @@ def describe_standing(standing: Standing, county: County, lang: str) -> dict[str
         "hand_backs": state.hand_backs,
         "merged_into": state.merged_into,
         "closed_at": None if state.ended_ms is None else state.ended_ms // 1000,
+        "incidents": [[start // 1000, None if end is None else end // 1000] for start, end in state.incidents],
         "stops": [[start // 1000, None if end is None else end // 1000] for start, end in state.stops],
         "as_of": standing.now_ms // 1000,
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from dash import Dash, Input, Output, State, dcc, html
 from dash.backends._fastapi import FastAPIDashServer
@@ -19,7 +19,7 @@ from dashboard.exports.routes import make_exports_router
 from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
 from dashboard.field.routes import make_field_router
-from dashboard.pages import alarms, briefing, duty, feeds, handover, performance, wall, walls
+from dashboard.pages import alarms, briefing, duty, feeds, handover, incident, performance, wall, walls
 from dashboard.panels.frame import name_county
 from dashboard.people.audit_page import make_audit_router
 from dashboard.people.entrance import guard_app
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from dashboard.live import Hub
 
 SCREENS = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover", "walls")
+PAGE_RIGHTS = {"incident": "duty"}
+"""Pages whose right is not of their name."""
 LIGHT_SCREENS = ("briefing", "performance", "handover")
 
 INDEX = """<!DOCTYPE html>
@@ -87,7 +89,7 @@ class Screens(Dash):
     def interpolate_index(self, *arguments: Any, **parts: Any) -> str:
         """Return the HTML of the page that is asked for."""
         request = self.backend.request_adapter()
-        screen = str(request.path).strip("/")
+        screen = str(request.path).strip("/").partition("/")[0]
         lang = choose_language(request.args.get("lang"), self.default_language)
         parts["title"] = make_title(screen, self.county, lang)
         theme = "light" if screen in LIGHT_SCREENS else "dark"
@@ -137,7 +139,7 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
 
 def make_title(screen: str, county: County, lang: str) -> str:
     """Return what a browser's tab says about a screen."""
-    if screen not in SCREENS:
+    if screen not in (*SCREENS, "incident"):
         return name_county(county, lang)
     return text(lang, f"common.title_{screen}", county=name_county(county, lang))
 
@@ -149,10 +151,15 @@ def _register_pages(
     async def show_page(pathname: str | None, search: str | None) -> Component:
         query = {name: values[-1] for name, values in parse_qs((search or "").lstrip("?")).items()}
         lang = choose_language(query.get("lang"), settings.ui_lang)
-        page = (pathname or "").strip("/")
-        if page in PAGES and not may(get_viewer(), page):
+        page, _, thing = (pathname or "").strip("/").partition("/")
+        right = PAGE_RIGHTS.get(page, page if page in PAGES else None)
+        if right is not None and not may(get_viewer(), right):
             return _lay_forbidden(lang)
         match page:
+            case "incident" if thing:
+                return incident.lay_out(county, lang, unquote(thing))
+            case _ if thing:
+                return _lay_not_found(lang)
             case "wall":
                 return wall.lay_out(county, lang, scenes, query.get("scene"))
             case "duty":
@@ -183,6 +190,7 @@ def _include_routers(
     from dashboard.alarm_acting import AlarmActor
     from dashboard.alarms_api import make_alarms_router
     from dashboard.api import make_router
+    from dashboard.incidents import IncidentFiles, make_incidents_router
     from dashboard.intake import DeskIntake, make_intake_router
     from dashboard.similar import make_similar_router
 
@@ -194,6 +202,7 @@ def _include_routers(
     rules = read_alarm_rules(county)
     app.include_router(make_alarms_router(hub, engine, rules, AlarmActor(hub, engine, county, rules, publisher)))
     app.include_router(make_intake_router(DeskIntake(county, read_rulebook(county), engine, publisher)))
+    app.include_router(make_incidents_router(IncidentFiles(hub, county, engine, read_rulebook(county))))
     app.include_router(make_queue_router(hub, county, engine))
     app.include_router(make_places_router(county))
     app.include_router(make_similar_router(hub, county, engine, persons.read))

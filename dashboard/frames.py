@@ -15,6 +15,7 @@ import msgspec
 
 from brain.alarm_load import is_flood
 from dashboard.figures import Figures
+from dashboard.incident_frames import Incidents
 from dashboard.ring import Frame, FrameId
 from ingest.records import WallOrdered
 from ingest.tables import as_ms
@@ -189,6 +190,7 @@ class Screen:
         self._revision = revision
         self._layers = {key: Painted(layer) for key, layer in LAYERS.items()}
         self._figures = Figures(state)
+        self._incidents = Incidents(state)
         self._sent: Message = {}
         self._feeds: dict[str, Message] = {}
         self._waiting_feeds: set[str] = set()
@@ -222,6 +224,9 @@ class Screen:
             message["alarms"] = [_describe_alarm(id, state) for id in sorted(alarms)]
         if cases:
             message["cases"] = [_describe_case(case) for case in _newest(cases)]
+        incidents = self._incidents.tell(changes.features.get("cases", ()))
+        if incidents:
+            message["incidents"] = incidents
         self._waiting_feeds |= changes.features.keys()
         charts = self._tell_charts()  # first: they bring the figures' hours up to date
         message |= self._tell_figures() | charts
@@ -244,6 +249,7 @@ class Screen:
             "alarms": [
                 _describe_alarm(id, state) for id, entry in state.alarms.items() if entry.alarm.state != "normal"
             ],
+            "incidents": self._incidents.snapshot(),
             "feeds": list(self._feeds.values()),
         }
 

@@ -1,5 +1,6 @@
 """What is around a point: assets, workers and open cases, nearest first. Pure: no clock, no I/O."""
 
+import heapq
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from layers.things import Sensed
 from layers.words import measure
 
 MOST_OF_A_KIND = 30  # within 5 km there are hundreds of bins, and still the nearest workers are wanted
+MOST_FORCES = 6
 FEED_OF_KIND = {kind: feed for feed, kind in KIND_OF_FEED.items()}
 LAYER_OF_FEED = {layer.spec.feed: layer.spec.key for layer in LAYERS.values() if layer.spec.geometry == "asset"}
 
@@ -55,6 +57,47 @@ def find_neighbours(state: LiveState, lon: float, lat: float, radius_m: float) -
     return told
 
 
+def find_forces(state: LiveState, lon: float | None, lat: float | None) -> dict[str, list[dict[str, Any]]]:
+    """Return the nearest workers on duty and the nearest cameras: by number, for a wall shows nobody's name.
+
+    `cell` is the code of the cell that each is in. Of a case that is nowhere there are none.
+    """
+    if lon is None or lat is None:
+        return {"workers": [], "cameras": []}
+    codes = state.places.cell_codes
+    workers = [
+        {
+            "id": worker.worker_id,
+            "cell": None if worker.cell is None else codes[worker.cell],
+            "distance_m": measure_m(lon, lat, worker.lon, worker.lat),
+        }
+        for worker in state.workers.values()
+        if worker.on_duty and worker.lon is not None and worker.lat is not None
+        if not state.is_silent("workers", worker.at_ms)
+    ]
+    cameras = [
+        {
+            "id": asset.asset_id,
+            "cell": None if asset.cell is None else codes[asset.cell],
+            "name": {"zh": asset.name.zh, "en": asset.name.en},
+            "distance_m": measure_m(lon, lat, asset.lon, asset.lat),
+        }
+        for id in state.assets_by_kind.get("camera", ())
+        if (asset := state.assets.get(id))
+    ]
+    return {"workers": _nearest(workers), "cameras": _nearest(cameras)}
+
+
+def _nearest(forces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return heapq.nsmallest(MOST_FORCES, forces, key=lambda one: (one["distance_m"], one["id"]))
+
+
+def measure_m(lon: float, lat: float, its_lon: float, its_lat: float) -> int:
+    """Return how far apart two points of a county are (degrees, WGS 84), in metres rounded up."""
+    metres_lon = METRES_PER_DEGREE * math.cos(math.radians(lat))
+    return math.ceil(math.hypot((its_lon - lon) * metres_lon, (its_lat - lat) * METRES_PER_DEGREE))
+
+
 def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> Iterator[Neighbour]:
     """Yield what lies in the box around the circle, with its distance."""
     metres_lon = METRES_PER_DEGREE * math.cos(math.radians(lat))
@@ -63,8 +106,7 @@ def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> It
     def place(its_lon: float | None, its_lat: float | None) -> dict[str, Any] | None:
         if its_lon is None or its_lat is None or abs(its_lon - lon) > half_lon or abs(its_lat - lat) > half_lat:
             return None
-        away = math.hypot((its_lon - lon) * metres_lon, (its_lat - lat) * METRES_PER_DEGREE)
-        return {"distance_m": math.ceil(away), "lon": its_lon, "lat": its_lat}
+        return {"distance_m": measure_m(lon, lat, its_lon, its_lat), "lon": its_lon, "lat": its_lat}
 
     for asset in state.assets.values():
         where = place(asset.lon, asset.lat) if asset.kind != "grid_worker" else None

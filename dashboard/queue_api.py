@@ -136,6 +136,7 @@ def describe_row(case: Case, rulebook: Rulebook, asker: Asker) -> dict[str, Any]
         "unit": state.unit,
         "level": state.level,
         "card": state.card,
+        "incident": state.in_incident,
         "grade": state.grade,
         "people": case.people,
         "channel": case.channel,

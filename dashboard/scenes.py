@@ -44,7 +44,17 @@ STANDINGS: Final = ("town_scores", "county_rates")
 LISTS: Final = ("towns", "workers_by_town", "stream", "ages", "health")
 """Panels that list what the live feed tells."""
 
-PANELS: Final = ("figures", "alerts", "alarms", *LISTS, *STANDINGS, *EXTREMES, *WALL_CHARTS)
+INCIDENT_PANELS: Final = (
+    "incident",
+    "incident_calls",
+    "incident_ladder",
+    "incident_forces",
+    "incident_alarms",
+    "incident_log",
+)
+"""Panels that tell of the incident that stands."""
+
+PANELS: Final = ("figures", "alerts", "alarms", *LISTS, *STANDINGS, *EXTREMES, *WALL_CHARTS, *INCIDENT_PANELS)
 """Every panel that a scene may place."""
 
 _FILE: Final = "scenes.toml"

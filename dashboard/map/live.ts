@@ -1,6 +1,6 @@
 // The live client: one event stream a page, folded into one state that map, panels and charts share.
 
-import type { Alarm, Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, LayerColumns, Origin, WallOrder } from "./wire.ts";
+import type { Alarm, Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, Incident, LayerColumns, Origin, WallOrder } from "./wire.ts";
 
 /** One feature of a layer as last heard. `value` is null where there is no data. */
 export interface Feature {
@@ -22,6 +22,7 @@ export interface LiveState {
   alerts: Map<number, Alert>;
   alarms: Map<number, Alarm>;
   flood: boolean;
+  incidents: Map<number, Incident>;
   charts: Record<string, Chart>;
   feeds: Map<string, FeedHealth>;
   assets: Map<number, Asset>;
@@ -203,6 +204,7 @@ function emptyState(): LiveState {
     alerts: new Map(),
     alarms: new Map(),
     flood: false,
+    incidents: new Map(),
     charts: {},
     feeds: new Map(),
     assets: new Map(),
@@ -251,6 +253,10 @@ function foldFrame(state: LiveState, frame: Frame): void {
   for (const alarm of frame.alarms ?? []) {
     if ("over" in alarm) state.alarms.delete(alarm.id);
     else state.alarms.set(alarm.id, alarm);
+  }
+  for (const incident of frame.incidents ?? []) {
+    if ("over" in incident) state.incidents.delete(incident.id);
+    else state.incidents.set(incident.id, incident);
   }
   if (frame.cases) foldCases(state, frame.cases);
 }

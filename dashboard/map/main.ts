@@ -27,6 +27,7 @@ const screens: Record<string, () => Promise<Screen>> = {
   feeds: () => import("./screens/feeds.ts"),
   alarms: () => import("./screens/alarms_page.ts"),
   briefing: () => import("./screens/briefing.ts"),
+  incident: () => import("./screens/incident.ts"),
   handover: () => import("./screens/handover.ts"),
   walls: () => import("./screens/walls.ts"),
   map: () => import("./bare.ts"),

@@ -92,7 +92,7 @@ export interface Alarm {
   simulated: boolean;
 }
 
-/** A warning, or an alarm, that counts no more. */
+/** A warning, an alarm or an incident that counts no more. */
 export interface OverAlert {
   id: number;
   over: true;
@@ -143,6 +143,84 @@ export interface WallOrder {
   case?: Case | null;
 }
 
+export interface IncidentClock {
+  near_at: number | null;
+  due_at: number | null;
+  stopped: boolean;
+}
+
+/** A unit that was called: the one that has the case, or one that has a part of it. */
+export interface IncidentCall {
+  unit: string;
+  lead: boolean;
+  since: number;
+  done_at: number | null;
+  clock: IncidentClock | null;
+}
+
+export interface IncidentRung {
+  state: string;
+  standing: "done" | "now" | "next";
+  entered_at: number | null;
+  left_at: number | null;
+  clock: IncidentClock | null;
+  limit: Words | null;
+}
+
+export interface IncidentAlarm {
+  id: string;
+  severity: number;
+  name: Words;
+  thing: Words;
+  distance_m: number;
+  acked: boolean;
+  raised_at: number;
+}
+
+export interface IncidentForces {
+  workers: { id: string; distance_m: number }[];
+  cameras: { id: string; name: Words; distance_m: number }[];
+}
+
+export interface IncidentLine {
+  key: string;
+  at: number;
+  about: "case" | "alarm" | "wall";
+  action: string;
+  role: string | null;
+  unit: string | null;
+  units?: string[];
+  severity?: number | null;
+  name?: Words;
+  thing?: Words;
+  wall?: string;
+  /** Never on a wall. */
+  note?: string | null;
+}
+
+/** A case in incident mode, as the wall and its own page show it. Times are epoch seconds. */
+export interface Incident {
+  case_id: string;
+  category: string;
+  severity: number;
+  state: string;
+  cell: number | null;
+  lon: number | null;
+  lat: number | null;
+  reported_at: number;
+  begun_at: number;
+  begun_by: string | null;
+  ended_at: number | null;
+  clock: IncidentClock | null;
+  calls: IncidentCall[];
+  ladder: IncidentRung[];
+  /** How many alarms stand around it, of severity 1 to 4. */
+  alarm_counts: number[];
+  alarms: IncidentAlarm[];
+  forces: IncidentForces;
+  log: IncidentLine[];
+}
+
 /** A snapshot or a delta: in a delta whatever is absent is unchanged. Times are whole epoch seconds. */
 export interface Frame {
   seq?: number;
@@ -160,6 +238,7 @@ export interface Frame {
   alarms?: (Alarm | OverAlert)[];
   /** Whether more alarms come than anybody can answer: they are shown in groups. */
   flood?: boolean;
+  incidents?: ((Incident & { id: number }) | OverAlert)[];
   charts?: Record<string, Chart>;
   feeds?: FeedHealth[];
   /** By the wall's name; null: it is on its own again. */

@@ -9,13 +9,14 @@ from dash.development.base_component import Component
 
 from brain.alarm_rules import read_alarm_rules
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
+from dashboard.pages.incident import lay_incident_part, name_actors
 from dashboard.panels.alarms import describe_groups, lay_alarm_call, lay_alarm_panel, lay_voice_button
 from dashboard.panels.frame import lay_header, lay_lost_banner, lay_root, list_feeds, mark, slot
 from dashboard.people.demo import DemoViewer
 from dashboard.people.permissions import may
 from dashboard.people.viewer import ROLES, Viewer, find_viewer
 from dashboard.people.walls import name_wall
-from dashboard.scenes import EXTREMES, FIGURES, PANELS, Scene, Scenes
+from dashboard.scenes import EXTREMES, FIGURES, INCIDENT_PANELS, PANELS, Scene, Scenes
 from dashboard.text import text
 from geo.county import County
 
@@ -51,6 +52,7 @@ def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None)
         groups=describe_groups(read_alarm_rules(county)),
         voice=json.dumps(scenes.voice.describe()),
         roles=name_roles(lang),
+        actors=name_actors(lang),
         **({} if wall is None else {"wall": wall}),
     )
 
@@ -104,6 +106,8 @@ def _lay_region(name: str, panels: Any, lang: str, **attributes: Any) -> Compone
 def _lay_panel(key: str, lang: str) -> Component:
     if key in WALL_CHARTS:
         return _lay_chart(key, lang)
+    if key in INCIDENT_PANELS:
+        return lay_incident_part(key, lang, className=f"panel {key}-panel", **mark(data_panel=key))
     match key:
         case "figures":
             figures = [_lay_figure(figure, lang) for figure in FIGURES]

@@ -20,6 +20,7 @@ UNLINKED = frozenset(
         *(("wall", page) for page in ("alarms", "handover", "performance")),
         *(("alarms", page) for page in ("briefing", "performance", "handover")),
         *((page, "alarms") for page in ("briefing", "performance", "handover")),
+        *(("incident", page) for page in ("briefing", "performance", "feeds", "handover")),
         ("duty", "performance"),
     }
 )
@@ -37,7 +38,12 @@ SHARED_SECTIONS = (
     "cap_word",
 )
 
-SECTIONS_OF = {"duty": ("drawer", "intake"), "wall": ("duty", "alarms"), "walls": ("wall",)}
+SECTIONS_OF = {
+    "duty": ("drawer", "intake", "incident"),
+    "incident": ("duty", "drawer"),
+    "wall": ("duty", "incident", "alarms"),
+    "walls": ("wall",),
+}
 """What a screen says beside its own section and the shared ones."""
 
 
@@ -76,8 +82,13 @@ def name_place(county: County, lang: str) -> str:
     return name
 
 
-def lay_header(screen: str, county: County, lang: str, heading: str | Component | None = None) -> Component:
-    """Return the header: name, clock, age of the data, feeds, where the data comes from, connection."""
+def lay_header(
+    screen: str, county: County, lang: str, heading: str | Component | None = None, path: str | None = None
+) -> Component:
+    """Return the header: name, clock, age of the data, feeds, where the data comes from, connection.
+
+    path: where the screen is, if not at the path of its name.
+    """
     fictional = [html.Span(text(lang, "common.fictional"), className="badge")] if county.fictional else []
     return html.Header(
         [
@@ -93,13 +104,13 @@ def lay_header(screen: str, county: County, lang: str, heading: str | Component 
             html.Div([slot("as-of", "Span", "as-of"), slot("connection", "Span", "connection")], className="ages"),
             *([slot("on-duty", "A", "on-duty", href=f"/handover?lang={lang}")] if screen == "duty" else []),
             slot("clock", "Div", "clock"),
-            lay_navigation(screen, lang),
+            lay_navigation(screen, lang, path),
         ],
         className="header",
     )
 
 
-def lay_navigation(screen: str, lang: str) -> Component:
+def lay_navigation(screen: str, lang: str, path: str | None = None) -> Component:
     """Return the links to the other screens that the viewer may open and to the other language, and who they are."""
     viewer = find_viewer()
     links = [
@@ -113,7 +124,12 @@ def lay_navigation(screen: str, lang: str) -> Component:
     ]
     other = "zh" if lang == "en" else "en"
     links.append(
-        html.A(text(lang, "common.other_language"), href=f"/{screen}?lang={other}", lang=other, className="other")
+        html.A(
+            text(lang, "common.other_language"),
+            href=f"{path or '/' + screen}?lang={other}",
+            lang=other,
+            className="other",
+        )
     )
     return html.Nav([*links, *lay_viewer(screen, lang)])
 

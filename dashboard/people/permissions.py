@@ -60,6 +60,8 @@ _API: Final[Mapping[str, tuple[str, ...]]] = {
     "/api/reports": ("act",),
     "/api/similar": ("duty",),
     "/api/nearby": ("duty",),
+    "/api/incidents": ("duty",),
+    "/incident": ("duty",),
     "/api/queue": ("duty",),
     "/api/briefing": ("briefing",),
     "/api/feeds": ("feeds",),

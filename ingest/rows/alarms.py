@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select, union
 
 from ingest.arrivals import Arrival
 from ingest.records import AlarmAcked, AlarmActed, AlarmCleared, AlarmRaised
@@ -60,6 +60,7 @@ class AlarmStep(msgspec.Struct, frozen=True, gc=False):
     event_id: str
     origin: str
     details: dict[str, Any]
+    received_at: datetime
 
 
 def write_alarms(connection: Connection, arrivals: Iterable[Arrival]) -> list[Arrival]:
@@ -97,6 +98,17 @@ def load_alarm_steps(connection: Connection, since: datetime) -> list[AlarmStep]
     return _load_steps(connection, alarm_actions.c.alarm_id.in_(wanted))
 
 
+def read_alarms_between(engine: Engine, since: datetime, until: datetime) -> list[AlarmStep]:
+    """Return what was received by `until` of the alarms that stood or of which anything was told since `since`."""
+    action, since_ms = alarm_actions.c, as_ms(since)
+    told = select(action.alarm_id).where(action.received_at >= since_ms, action.received_at <= as_ms(until))
+    last = select(func.max(action.id)).where(action.received_at < since_ms, action.action.in_((RAISE, CLEAR)))
+    stood = select(action.alarm_id).where(action.id.in_(last.group_by(action.alarm_id)), action.action == RAISE)
+    wanted = and_(action.alarm_id.in_(union(told, stood)), action.received_at <= as_ms(until))
+    with engine.connect() as connection:
+        return _load_steps(connection, wanted)
+
+
 def describe_action(record: AnyAlarm) -> tuple[str, dict[str, Any]]:
     """Return what kind of action a record is, and all that was said with it."""
     match record:
@@ -119,8 +131,11 @@ def _load_steps(connection: Connection, condition: Any) -> list[AlarmStep]:
     names = [name if name != "order" else "id" for name in AlarmStep.__struct_fields__]
     query = select(*(action[name] for name in names)).where(condition).order_by(action.id)
     return [
-        AlarmStep(alarm_id, as_time(at), order, kind, actor, source, id, origin, msgspec.json.decode(details))
-        for alarm_id, at, order, kind, actor, source, id, origin, details in connection.execute(query)
+        AlarmStep(
+            *(alarm_id, as_time(at), order, kind, actor, source, id, origin),
+            *(msgspec.json.decode(details), as_time(received_at)),
+        )
+        for alarm_id, at, order, kind, actor, source, id, origin, details, received_at in connection.execute(query)
     ]
 
 

@@ -1,6 +1,7 @@
 """Orders to walls in SQL: written append-only; of each wall the latest one counts."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, and_, func, select
@@ -37,3 +38,11 @@ def read_newest_orders(engine: Engine) -> list[WallOrdered]:
     with engine.connect() as connection:
         records = [decode_record(text.encode()) for text in connection.execute(query).scalars()]
     return [record for record in records if isinstance(record, WallOrdered)]
+
+
+def read_orders_of_case(engine: Engine, case_id: str, since: datetime) -> list[WallOrdered]:
+    """Return the orders that showed a case on walls since a moment, in the order of recording."""
+    query = select(wall_orders.c.record).where(wall_orders.c.received_at >= as_ms(since)).order_by(wall_orders.c.id)
+    with engine.connect() as connection:
+        records = [decode_record(text.encode()) for text in connection.execute(query).scalars()]
+    return [record for record in records if isinstance(record, WallOrdered) and record.case_id == case_id]

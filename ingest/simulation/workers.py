@@ -48,7 +48,7 @@ class Workers:
         ]
 
     def on_duty(self, who: Keys, at: Floats) -> NDArray[numpy.bool_]:
-        """Tell who is on duty: six in ten by day on weekdays, fewer at the weekend, a few in the evening and at night."""
+        """Tell who is on duty: six in ten by day on weekdays, fewer at the weekend, a few by night."""
         local = tell_local(self._zone, at)
         keys = self.places.keys[who]
         chance = draw(self._seed, "duty", keys, local.day)

@@ -29,6 +29,8 @@ def _common(opened: tuple[str, ...]) -> dict[str, Row]:
         "grade": (opened, "=", VILLAGE),
         "join": (opened, "=", TOWN),
         "part_done": (opened, "=", HANDS),
+        "begin_incident": (opened, "=", ("county_duty", "supervisor")),
+        "end_incident": (opened, "=", ("county_duty", "supervisor")),
         "note": (everywhere, "=", (*VILLAGE, "grid_worker", "unit", "supervisor", "leader")),
     }
 
@@ -109,6 +111,12 @@ class Model:
     merged_into: str | None = None
     ended_at: int | None = None
     pauses: list[list[int | None]] = field(default_factory=list)
+    incidents: list[list[int | None]] = field(default_factory=list)
+
+    @property
+    def in_incident(self) -> bool:
+        """Return whether the last incident has no end."""
+        return self.incidents != [] and self.incidents[-1][1] is None
 
     def has_object(self, action: str) -> bool:
         """Return whether there is something to act on: a card to lift, a part to report, a level to go to."""
@@ -121,6 +129,10 @@ class Model:
                 return self.level != "county"
             case "delegate":
                 return self.level != "cell"
+            case "begin_incident":
+                return not self.in_incident
+            case "end_incident":
+                return self.in_incident
         return True
 
     def do(self, action: str, at: int, unit: str | None, details: dict[str, object]) -> None:
@@ -142,6 +154,10 @@ class Model:
             self.state = new
         if action in ("close", "void", "merge"):
             self.ended_at, self.card = at, None
+        if action == "begin_incident":
+            self.incidents.append([at, None])
+        elif self.in_incident and (action == "end_incident" or self.ended_at == at):
+            self.incidents[-1][1] = at
         if action == "merge":
             self.merged_into = str(details["into"])
         if action == "hand_back":

@@ -1,6 +1,7 @@
 """What may be asked for: every state × action × role, random walks against another machine, and bad fields."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,8 @@ def test_every_state_action_and_role(flow: Flow) -> None:
     for state in flow.states:
         case = CaseState(state=state, unit="U01", card="red", parts=(Part("U01", 1),))
         for action in [*flow.actions, "sang", UNDO]:
+            if action in ("begin_incident", "end_incident"):
+                case = replace(case, incidents=((1, None if action == "end_incident" else 2),))
             request = fill(flow, action, level="cell" if action == "delegate" else "county")
             for role in (*ROLES, "administrator", "wall", "nobody"):
                 asker = Asker("wang", role, "U01" if role == "unit" else None)
@@ -109,6 +112,7 @@ def test_random_walks_go_where_another_machine_goes(flow: Flow, seed: int) -> No
             )
             assert {part.unit: part.done_ms is not None for part in state.parts} == model.parts
             assert [list(stop) for stop in state.stops] == model.pauses
+            assert [list(span) for span in state.incidents] == model.incidents
 
 
 @pytest.mark.parametrize(

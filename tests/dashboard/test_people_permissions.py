@@ -56,6 +56,8 @@ def test_an_address_asks_for_the_right_of_its_page(role: str, page: str) -> None
         ("/api/cases", "duty"),
         ("/api/cases/A-1/actions", "duty"),
         ("/api/nearby", "duty"),
+        ("/api/incidents/A-1", "duty"),
+        ("/incident/A-1", "duty"),
         ("/api/feeds", "feeds"),
         ("/api/briefing", "briefing"),
         ("/api/alarms/load", "alarms"),

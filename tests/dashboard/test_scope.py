@@ -245,6 +245,7 @@ RULES: dict[str, Rule] = {
     f"{CASE_FILE}/actions": Rule("scoped", hides=(("/api/cases/{theirs}/actions", DEED),)),
     f"{CASE_FILE}/reporter": Rule("scoped", hides=(("/api/cases/{theirs}/reporter", {"reason": "to call back"}),)),
     f"{CASE_FILE}/similar": Rule("scoped", hides=(("/api/cases/{theirs}/similar", None),)),
+    "/api/incidents/{case_id}": Rule("scoped", hides=(("/api/incidents/{theirs}", None),)),
     "/api/similar": Rule("scoped", ("/api/similar?lon={lon}&lat={lat}&category=0102&text=垃圾",)),
     "/api/actions": Rule("scoped"),  # tested of its own: it answers case by case
     # What an area sees of alarms: `tests.dashboard.test_alarms`.

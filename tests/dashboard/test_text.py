@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from dashboard.charts import WALL_CHARTS
-from dashboard.scenes import FIGURES, PANELS
+from dashboard.scenes import FIGURES, INCIDENT_PANELS, PANELS
 from dashboard.text import LANGUAGES, choose_language, load_catalogue, pick_section, text
 from ingest.reasons import Reason
 from layers.contract import Title
@@ -61,9 +61,10 @@ def test_what_is_named_elsewhere_has_a_word(lang: str) -> None:
     wanted += [
         f"wall.{key}{part}"
         for key in PANELS
-        if key not in ("figures", "alerts", *WALL_CHARTS)
+        if key not in ("figures", "alerts", *WALL_CHARTS, *INCIDENT_PANELS)
         for part in ("", "_unit")
     ]
+    wanted += [f"incident.{key}" for key in INCIDENT_PANELS if key != "incident"]
     assert [key for key in wanted if key not in load_catalogue(lang)] == []
 
 

@@ -5,6 +5,7 @@ import { Actions } from "./drawer/actions.ts";
 import type { CaseFile, Neighbour } from "./drawer/casefile.ts";
 import { Clocks } from "./drawer/clocks.ts";
 import { GuideSheet } from "./drawer/guide.ts";
+import { IncidentStrip } from "./drawer/incident.ts";
 import { Facts, Head } from "./drawer/head.ts";
 import { Media } from "./drawer/media.ts";
 import { Near } from "./drawer/near.ts";
@@ -40,6 +41,7 @@ export class Drawer {
   private readonly box: HTMLElement;
   private readonly sheet = make("article", "case-sheet");
   private readonly head: Head;
+  private readonly incident: IncidentStrip;
   private readonly clocks: Clocks;
   private readonly actions: Actions;
   private readonly facts: Facts;
@@ -58,6 +60,7 @@ export class Drawer {
     this.box.tabIndex = -1;
     const now = () => feed.serverNow();
     this.head = new Head(page);
+    this.incident = new IncidentStrip(page, now, () => this.again());
     this.clocks = new Clocks(page, now);
     this.actions = new Actions(page, now, {
       done: (caseId) => {
@@ -77,7 +80,7 @@ export class Drawer {
       hover: (one) => this.onHover(one),
       show: (id) => this.show(id),
     });
-    const sections = [this.head.section.element, this.clocks.element, this.actions.element, this.media.section.element];
+    const sections = [this.head.section.element, this.incident.element, this.clocks.element, this.actions.element, this.media.section.element];
     sections.push(this.facts.section.element, this.similar.section.element, this.guide.section.element);
     this.sheet.append(...sections, this.timeline.element, this.near.element);
     this.clear();
@@ -139,6 +142,12 @@ export class Drawer {
     if (chosen) this.actions.act(chosen);
   }
 
+  /** Asks why the case shown becomes an incident; where it is one, goes to where an entry of its log is written. */
+  callIncident(): void {
+    if (this.actions.can("begin_incident")) this.actions.act("begin_incident");
+    else this.incident.focus();
+  }
+
   private leave(): void {
     this.asking?.abort();
     clearTimeout(this.askedAgain);
@@ -186,6 +195,7 @@ export class Drawer {
   private draw(file: CaseFile, isNew: boolean): void {
     this.reporter.update(file);
     this.head.update(file);
+    this.incident.update(file);
     this.clocks.update(file);
     this.actions.update(file);
     this.media.update(file);
@@ -208,6 +218,7 @@ export class Drawer {
   private tick(): void {
     if (!this.file) return;
     this.clocks.tick(this.sheet);
+    this.incident.tick();
     this.actions.tick();
   }
 }

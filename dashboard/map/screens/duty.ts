@@ -116,6 +116,7 @@ export async function start(root: HTMLElement): Promise<void> {
     checkAll: () => queue.checkAll(),
     dispatch: () => drawer.act("dispatch"),
     undo: () => drawer.act("undo"),
+    incident: () => drawer.callIncident(),
     search,
     filters: () => page.root.querySelector<HTMLElement>(".chips .chip-box button")?.focus(),
     time: () => timeBar.focus(),

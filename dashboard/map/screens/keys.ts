@@ -12,6 +12,7 @@ export interface Deeds {
   checkAll(): void;
   dispatch(): void;
   undo(): void;
+  incident(): void;
   search(): void;
   filters(): void;
   time(): void;
@@ -32,6 +33,7 @@ const SHEET: [string, string][] = [
   ["Ctrl A", "key_check_all"],
   ["a", "key_dispatch"],
   ["u", "key_undo"],
+  ["i", "key_incident"],
   ["n", "key_new"],
   ["r", "key_report"],
   ["/", "key_search"],
@@ -61,6 +63,7 @@ export function followKeys(page: Page, deeds: Deeds): void {
     x: deeds.check,
     a: deeds.dispatch,
     u: deeds.undo,
+    i: deeds.incident,
     n: deeds.showNew,
     r: () => page.slot("report")?.click(),
     "/": deeds.search,

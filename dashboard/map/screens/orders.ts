@@ -22,7 +22,7 @@ export interface Obeying {
 }
 
 /** Obeys the orders to a wall as they come; `obey` is to be called again when the map is there. */
-export function followOrders(page: Page, feed: LiveFeed, wall: string, on: Obeying): { obey(): void } {
+export function followOrders(page: Page, feed: LiveFeed, wall: string, on: Obeying): { obey(): void; isOrdered(): boolean } {
   let done = "";
   let before: Scene | null = null;
   const obey = () => {
@@ -47,7 +47,7 @@ export function followOrders(page: Page, feed: LiveFeed, wall: string, on: Obeyi
     if (kind === "snapshot" || frame.walls) obey();
   });
   setInterval(obey, LOOK_EVERY_MS);
-  return { obey };
+  return { obey, isOrdered: () => findOrder(feed, wall) !== null };
 }
 
 /** An order whose time is over is none, also while the server is away and cannot say so. */

@@ -17,6 +17,7 @@ export interface QueueRow extends Clocked {
   owner: string;
   unit: string | null;
   card: string | null;
+  incident: boolean;
   people: number | null;
   cell: number | null;
   lon: number | null;

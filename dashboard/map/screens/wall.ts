@@ -10,6 +10,7 @@ import { followCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
 import { drawHealth } from "./health.ts";
+import { followIncidents } from "./incident_board.ts";
 import { chooseLayers, followLayers, type LayerChoice } from "./layers.ts";
 import { followOrders } from "./orders.ts";
 import { openPage, type Page } from "./page.ts";
@@ -48,10 +49,11 @@ export async function start(root: HTMLElement): Promise<void> {
     redraw({ figures: true, cases: true, charts: true, alerts: true, alarms: true, layers: true, feeds: true });
     standings.draw();
   };
+  let incidents: { aim(): boolean } | null = null;
   const show = (scene: Scene) => {
     arrange(page, scene);
     layers?.choose(scene.layers);
-    map?.frame(scene.box);
+    if (!incidents?.aim()) map?.frame(scene.box);
     redrawAll();
   };
   followHeader(page, feed);
@@ -64,6 +66,7 @@ export async function start(root: HTMLElement): Promise<void> {
   let contextsLost = () => 0;
   const orders = wall === null ? null : followOrders(page, feed, wall, { scenes, rotation, map: () => drawn, restore: show });
   if (wall !== null) keepPresence(page, feed, wall, { rotation, map: () => drawn, contextsLost: () => contextsLost() });
+  incidents = followIncidents(page, feed, { scenes, rotation, map: () => map, isOrdered: () => orders?.isOrdered() ?? false });
   feed.subscribe((frame, kind) => {
     if (kind === "snapshot") redrawAll();
     else if (kind === "delta") redraw(frame);

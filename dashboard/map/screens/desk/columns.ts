@@ -42,7 +42,7 @@ export function listColumns(page: Page, show: string, now: () => number): object
   return [
     { ...head("clock"), width: english ? 116 : 102, ...cell((row) => drawClock(page, row, now())) },
     { ...head("severity"), width: 82, ...cell((row) => makeSeverity(page, row.severity)) },
-    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => twoLines(page.nameCategory(row.category), row.title)) },
+    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => markIncident(page, row, twoLines(page.nameCategory(row.category), row.title))) },
     { ...head("place"), flex: 2, minWidth: 92, ...cell((row) => wrapped(page.namePlace(row.cell))) },
     { ...head("unit"), width: 88, ...cell((row) => wrapped(row.unit ? page.nameUnit(row.unit) : "–")) },
     { ...head("state"), width: english ? 82 : 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
@@ -66,6 +66,12 @@ function drawClock(page: Page, row: QueueRow, now: number): HTMLElement {
 function twoLines(first: string, second: string): HTMLElement {
   const lines = make("div", "two-lines", make("b", "", first), make("span", "", second));
   lines.title = `${first}\n${second}`;
+  return lines;
+}
+
+/** A case in incident mode is marked as such, in front of its class. */
+function markIncident(page: Page, row: QueueRow, lines: HTMLElement): HTMLElement {
+  if (row.incident) lines.firstElementChild?.prepend(make("i", "incident-mark", page.say("incident.queue_mark")), " ");
   return lines;
 }
 

@@ -124,6 +124,8 @@ export interface CaseFile {
   merged_cases: string[];
   closed_at: number | null;
   stops: [number, number | null][];
+  /** The stretches in incident mode; the last has no end while it lasts. */
+  incidents: [number, number | null][];
   as_of: number;
   clock: Clock | null;
   step_clock: Clock | null;
