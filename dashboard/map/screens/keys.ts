@@ -114,5 +114,5 @@ function isTyping(target: EventTarget | null): boolean {
 function isControl(event: KeyboardEvent): boolean {
   const target = event.target instanceof HTMLElement ? event.target : null;
   if (event.key.startsWith("Arrow")) return !!target?.closest(".county-map, .time-field, .chips, [role=listbox], [role=slider]");
-  return event.key === "Enter" && !!target?.closest("button, a, summary, [role=option], [role=combobox]");
+  return event.key === "Enter" && !!target?.closest("button, a, summary, [role=option], [role=combobox], [role=columnheader]");
 }
