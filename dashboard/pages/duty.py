@@ -136,6 +136,7 @@ def _lay_queue(lang: str) -> Component:
             "animateRows": False,
             "ensureDomOrder": True,
             "suppressCellFocus": True,
+            "suppressHeaderFocus": True,
             "suppressMultiSort": True,
             "overlayNoRowsTemplate": f"<span class='none'>{text(lang, 'duty.none')}</span>",
             "tooltipShowDelay": 600,

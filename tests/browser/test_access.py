@@ -37,10 +37,10 @@ NOTE_CLICKS = """{
     return listen.call(this, kind, ...rest);
   };
 }"""
-# Within what is one stop of its own are maps, the queue (j, k, Enter, x) and lists to choose from (arrows).
+# Within what is one stop of its own are the rows of the queue (j, k, Enter, x) and lists to choose from (arrows).
 MARK_CONTROLS = """() => {
   const all = 'a[href], button, input, select, textarea, summary, [data-pressed], [tabindex="0"]';
-  const oneStop = '.county-map *, .ag-root *, [role=listbox] *, [role=radiogroup] *';
+  const oneStop = '.ag-root *, [role=listbox] *, [role=radiogroup] *';
   const controls = [...document.querySelectorAll(all)]
     .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && !one.matches(oneStop));
   for (const one of controls) one.dataset.wanted = '';
@@ -291,6 +291,9 @@ def test_help_and_the_form_give_the_focus_back(screen: Page, site: str) -> None:
         screen.keyboard.press("Escape")
         expect(screen.locator(f"[data-slot={dialog}]")).to_be_hidden()
         expect(button).to_be_focused()
+    for sort in ("ascending", "descending"):  # the heads of columns are a mouse's; their key is `o`
+        screen.keyboard.press("o")
+        expect(screen.locator(f".ag-header-cell[aria-sort={sort}]")).to_have_attribute("col-id", "clock")
 
 
 def test_nothing_moves_where_less_motion_is_wanted(screen: Page, site: str) -> None:

@@ -17,6 +17,7 @@ export interface Deeds {
   time(): void;
   view(place: number): void;
   map(): void;
+  order(): void;
   lasso(): void;
   mute(): void;
   showNew(): void;
@@ -39,6 +40,7 @@ const SHEET: [string, string][] = [
   ["1 – 7", "key_views"],
   ["t", "key_time"],
   ["g m", "key_map"],
+  ["o", "key_order"],
   ["l", "key_lasso"],
   ["m", "key_mute"],
   ["?", "key_help"],
@@ -66,6 +68,7 @@ export function followKeys(page: Page, deeds: Deeds): void {
     "/": deeds.search,
     f: deeds.filters,
     t: deeds.time,
+    o: deeds.order,
     l: deeds.lasso,
     m: deeds.mute,
     "?": () => turnHelp(),
@@ -114,5 +117,5 @@ function isTyping(target: EventTarget | null): boolean {
 function isControl(event: KeyboardEvent): boolean {
   const target = event.target instanceof HTMLElement ? event.target : null;
   if (event.key.startsWith("Arrow")) return !!target?.closest(".county-map, .time-field, .chips, [role=listbox], [role=slider]");
-  return event.key === "Enter" && !!target?.closest("button, a, summary, [role=option], [role=combobox], [role=columnheader]");
+  return event.key === "Enter" && !!target?.closest("button, a, summary, [role=option], [role=combobox]");
 }
