@@ -256,10 +256,10 @@ def test_keys_reach_every_control_of_a_desk(chromium: Browser, site: str) -> Non
     page.add_init_script(NOTE_CLICKS)
     try:
         for path, ready in (
-            ("duty", ".duty .ag-row .case-light"),
             ("alarms", PAGES["alarms"]),
             ("feeds", PAGES["feeds"]),
             ("walls", PAGES["walls"]),
+            ("duty", ".duty .ag-row .case-light"),
         ):
             open_page(page, site, f"{path}?lang=en", ready)
             wanted = page.evaluate(MARK_CONTROLS)
