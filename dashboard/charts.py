@@ -18,7 +18,13 @@ TOKENS = Path(__file__).parents[1] / "assets" / "tokens.css"
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False, "doubleClick": False}
 PRINT_CONFIG: Any = {**CONFIG, "staticPlot": True}
 
-WALL_CHARTS = ("cases_by_hour", "cases_by_class", "traffic_by_hour", "bins_by_hour")
+WALL_CHARTS = {
+    "cases_by_hour": "cases",
+    "cases_by_class": "cases",
+    "traffic_by_hour": "traffic",
+    "bins_by_hour": "waste",
+}
+"""The wall's charts, and the feed that each lives by."""
 _TOKEN = re.compile(r"--([a-z0-9-]+):\s*([^;]+);")
 
 

@@ -40,7 +40,7 @@ def lay_out(county: County, lang: str) -> Component:
                                 className="filters",
                             ),
                             slot("flood", "P", "flood", hidden=True, role="status"),
-                            slot("lines", "Ol", "lines", **mark(aria_label=text(lang, "alarms.heading"))),
+                            slot("lines", "Ol", "lines", tabIndex=0, **mark(aria_label=text(lang, "alarms.heading"))),
                             slot("none", "P", "none", hidden=True),
                         ],
                         className="list",

@@ -19,6 +19,7 @@ from dashboard.people.walls import name_wall
 from dashboard.scenes import EXTREMES, FIGURES, INCIDENT_PANELS, PANELS, Scene, Scenes
 from dashboard.text import text
 from geo.county import County
+from layers import LAYERS
 
 
 def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None) -> Component:
@@ -131,7 +132,9 @@ def _lay_panel(key: str, lang: str) -> Component:
             ranking = slot(key, "Ol", "ranking", **mark(data_chart_of="workers_by_town"))
             return _lay_list(key, ranking, lang, "workers")
         case _:
-            return _lay_list(key, slot(key, "Ol", "ranking extremes", **mark(data_extremes_of=EXTREMES[key])), lang)
+            layer = EXTREMES[key]
+            ranking = slot(key, "Ol", "ranking extremes", **mark(data_extremes_of=layer))
+            return _lay_list(key, ranking, lang, LAYERS[layer].spec.feed)
 
 
 def _lay_list(key: str, rows: Component, lang: str, feed: str | None = None) -> Component:
@@ -178,7 +181,7 @@ def _lay_map(lang: str) -> Component:
         [
             slot("map", "Div", "map", role="application", **mark(aria_label=text(lang, "wall.map"))),
             slot("layers", "Div", "layers", role="group", **mark(aria_label=text(lang, "wall.layers"))),
-            slot("legend", "Div", "legend", **mark(aria_label=text(lang, "wall.legend"))),
+            slot("legend", "Div", "legend", role="group", **mark(aria_label=text(lang, "wall.legend"))),
             lay_alarm_call(lang),
             lay_voice_button(),
             slot("still", "Div", "still", hidden=True, role="alert"),
@@ -210,5 +213,5 @@ def _lay_chart(key: str, lang: str) -> Component:
             html.P(text(lang, "common.no_data"), className="empty", **mark(data_part="empty")),
         ],
         className="panel chart",
-        **mark(data_panel=key, data_chart=key, aria_label=f"{title}, {unit}"),
+        **mark(data_panel=key, data_chart=key, data_feed=WALL_CHARTS[key], aria_label=f"{title}, {unit}"),
     )

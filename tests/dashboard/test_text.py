@@ -1,5 +1,6 @@
 """The message catalogue: complete in both languages, and every key that is used exists."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,74 @@ def test_an_unknown_language_falls_back() -> None:
 
 def test_a_section_is_only_itself() -> None:
     assert {key.split(".")[0] for key in pick_section("zh", "wall", "feed")} == {"wall", "feed"}
+
+
+# What says both languages itself, beside each other, because it is no page's: a layer's words on the map, names of
+# clocks, spans; and the demo's persons, who are data.
+SAY_BOTH_THEMSELVES = {
+    "care.py",
+    "case_clocks.py",
+    "descriptions.py",
+    "map/card.ts",
+    "map/county_map.ts",
+    "map/markers.ts",
+    "map/style.ts",
+}
+TYPESCRIPT_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
+TYPESCRIPT_WORDS = re.compile(
+    r"""(?:make\("(?!kbd)\w+", "[^"]*", |setText\((?:[^()"]|\([^()]*\))*, |textContent = )["`][^"`$]*[A-Za-z]{2}"""
+)
+MARKUP_WORDS = re.compile(r""">[^<>{}]*[A-Za-z]{3,}[^<>{}]*<|(?:title|alt|aria-label)="[^"{]*[A-Za-z]{3,}""")
+SPOKEN = {"title", "alt", "placeholder", "label", "children", "aria_label"}
+
+
+def list_files(*kinds: str) -> list[Path]:
+    return sorted(file for kind in kinds for file in (ROOT / "dashboard").rglob(f"*.{kind}"))
+
+
+def find_literals(file: Path) -> Iterator[str]:
+    """Yield the strings of a Python file that are no documentation."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
+            yield node.value
+
+
+def test_chinese_is_in_the_catalogue_only() -> None:
+    chinese = re.compile("[\u4e00-\u9fff]")
+    with_words = {
+        str(file.relative_to(ROOT / "dashboard"))
+        for file in list_files("py", "ts", "html")
+        if any(
+            chinese.search(literal)
+            for literal in (
+                find_literals(file)
+                if file.suffix == ".py"
+                else [TYPESCRIPT_COMMENT.sub("", file.read_text(encoding="utf-8"))]
+            )
+        )
+    }
+    assert with_words == SAY_BOTH_THEMSELVES
+
+
+def test_no_english_is_put_on_a_page_beside_the_catalogue() -> None:
+    found = [
+        f"{file.name}: {words}"
+        for file in list_files("ts", "html")
+        for words in (TYPESCRIPT_WORDS if file.suffix == ".ts" else MARKUP_WORDS).findall(
+            TYPESCRIPT_COMMENT.sub("", file.read_text(encoding="utf-8"))
+        )
+    ]
+    for file in list_files("py"):
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not ast.unparse(call.func).startswith("html."):
+                continue
+            said = [*call.args[:1], *(one.value for one in call.keywords if one.arg in SPOKEN)]
+            said += [part for one in said if isinstance(one, ast.List) for part in one.elts]
+            found += [
+                f"{file.name}: {one.value}"
+                for one in said
+                if isinstance(one, ast.Constant) and isinstance(one.value, str) and re.search("[A-Za-z]{2}", one.value)
+            ]
+    assert found == []

@@ -122,6 +122,7 @@ export async function start(root: HTMLElement): Promise<void> {
     time: () => timeBar.focus(),
     view: chooseView,
     map: () => map?.maplibre.getCanvas().focus(),
+    order: () => queue.orderByNext(),
     lasso: () => tools?.toggleLasso(),
     mute: () => siren.toggle(),
     showNew: () => queue.showNew(),

@@ -98,7 +98,10 @@ function drawFeeds(page: Page, feed: LiveFeed): void {
   const ok = all.filter((one) => one.state === "ok").length;
   const words = all.map((one) => `${page.nameFeed(one.key)} ${page.sayName("feed_state", one.state)}`);
   setAttribute(dots, "aria-label", words.join(", "));
-  setText(part(box, "sum"), page.say("common.feed_summary", { ok, all: all.length }));
+  const silent = all.filter((one) => one.state === "silent").map((one) => page.nameFeed(one.key));
+  const summary = page.say("common.feed_summary", { ok, all: all.length });
+  const names = silent.join(page.say("common.comma"));
+  setText(part(box, "sum"), names ? `${summary} · ${page.say("common.feed_silent", { feeds: names })}` : summary);
 }
 
 /** The list of feeds with the age of each, and the dimming of every panel whose feed is silent. */
@@ -116,7 +119,7 @@ function drawAges(page: Page, feed: LiveFeed): void {
         setText(part(row, "shape"), FEED_SHAPES[one.state]);
         setAttribute(part(row, "shape"), "data-state", one.state);
         setText(part(row, "name"), page.nameFeed(one.key));
-        setText(part(row, "age"), one.newest_at ? page.ago(now - one.newest_at) : "–");
+        setText(part(row, "age"), one.newest_at ? page.span(now - one.newest_at) : "–");
         setText(part(row, "state"), page.sayName("feed_state", one.state));
       },
     );

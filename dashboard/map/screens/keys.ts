@@ -18,6 +18,7 @@ export interface Deeds {
   time(): void;
   view(place: number): void;
   map(): void;
+  order(): void;
   lasso(): void;
   mute(): void;
   showNew(): void;
@@ -41,6 +42,7 @@ const SHEET: [string, string][] = [
   ["1 – 7", "key_views"],
   ["t", "key_time"],
   ["g m", "key_map"],
+  ["o", "key_order"],
   ["l", "key_lasso"],
   ["m", "key_mute"],
   ["?", "key_help"],
@@ -69,6 +71,7 @@ export function followKeys(page: Page, deeds: Deeds): void {
     "/": deeds.search,
     f: deeds.filters,
     t: deeds.time,
+    o: deeds.order,
     l: deeds.lasso,
     m: deeds.mute,
     "?": () => turnHelp(),

@@ -110,6 +110,7 @@ function makeLegend(page: Page, legend: Legend, hatched: boolean): HTMLElement {
   if (legend.unit) title.append(make("small", "", legend.unit));
   const box = make("div", "legend-layer", title);
   box.dataset.kind = legend.kind;
+  box.dataset.feed = page.county.layers.find(({ key }) => key === legend.key)?.feed ?? "";
   if (legend.kind === "severities") box.append(make("ul", "", ...[1, 2, 3, 4].map((one) => make("li", "", makeSeverity(page, one)))));
   else box.append(makeSteps(legend));
   if (hatched) box.lastElementChild?.append(make("li", "", make("i", "hatched"), make("span", "", legend.blank || page.say("wall.legend_no_data"))));

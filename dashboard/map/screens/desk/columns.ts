@@ -29,8 +29,10 @@ function makeCell(draw: (row: QueueRow) => HTMLElement): new () => object {
 /** What is not in SQL, so that lists of ended cases cannot be put in line by it; how a case ended is its state there. */
 const UNSORTED: Record<string, string[]> = { ended: ["clock", "card"], all: ["clock", "card", "state"] };
 
+type ColumnDef = { colId: string; sortable: boolean } & Record<string, unknown>;
+
 /** Returns AG Grid's column definitions; `show` is which cases are listed, `now` the county's clock in epoch seconds. */
-export function listColumns(page: Page, show: string, now: () => number): object[] {
+export function listColumns(page: Page, show: string, now: () => number): ColumnDef[] {
   const english = page.lang === "en"; // its words are longer
   const cell = (draw: (row: QueueRow) => HTMLElement) => ({ cellRenderer: makeCell(draw) });
   const head = (name: string) => {
