@@ -6,6 +6,7 @@ from layers import (
     case_clocks,
     case_heatmap,
     coverage,
+    exercise,
     grid_map,
     open_cases,
     smart_bins,
@@ -20,6 +21,9 @@ LAYERS: dict[str, Layer] = {
     layer.spec.key: layer
     for layer in map(
         as_layer,
-        (grid_map, case_heatmap, open_cases, case_clocks, smart_bins, traffic, air, water, staff, coverage, alerts),
+        (
+            *(grid_map, case_heatmap, open_cases, case_clocks, smart_bins, traffic, air, water, staff, coverage),
+            *(alerts, exercise),
+        ),
     )
 }

@@ -62,6 +62,8 @@ class Excerpt(LiveState):
         self.alert_book = whole.alert_book
         self.rounds = whole.rounds
         self.wall_orders = whole.wall_orders
+        self.exercises = whole.exercises
+        self.drilled_readings = whole.drilled_readings
         # A source's word on cases reaches the whole county: that a town has none is as fresh as the source.
         self.feeds |= {key: whole.feeds[key] for key in SHARED_FEEDS}
         self.devices = {id: device for id, device in whole.devices.items() if id in self.assets}

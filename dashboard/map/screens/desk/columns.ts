@@ -1,6 +1,7 @@
 // The queue's columns: two lines a row, every sign with a shape and a word beside its colour.
 
 import type { QueueRow } from "../queue.ts";
+import { makeDrill } from "../alerts.ts";
 import { make, makeSeverity, type Page } from "../page.ts";
 import { colourOf, sayClock, sayDeadlines } from "./clock.ts";
 
@@ -42,7 +43,7 @@ export function listColumns(page: Page, show: string, now: () => number): object
   return [
     { ...head("clock"), width: english ? 116 : 102, ...cell((row) => drawClock(page, row, now())) },
     { ...head("severity"), width: 82, ...cell((row) => makeSeverity(page, row.severity)) },
-    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => twoLines(page.nameCategory(row.category), row.title)) },
+    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => drawMatter(page, row)) },
     { ...head("place"), flex: 2, minWidth: 92, ...cell((row) => wrapped(page.namePlace(row.cell))) },
     { ...head("unit"), width: 88, ...cell((row) => wrapped(row.unit ? page.nameUnit(row.unit) : "–")) },
     { ...head("state"), width: english ? 82 : 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
@@ -61,6 +62,13 @@ function drawClock(page: Page, row: QueueRow, now: number): HTMLElement {
   const cell = make("div", "clock-cell", light, mark);
   cell.title = sayDeadlines(page, row);
   return cell;
+}
+
+/** What it is about; what belongs to an exercise says so before anything else. */
+function drawMatter(page: Page, row: QueueRow): HTMLElement {
+  const lines = twoLines(page.nameCategory(row.category), row.title);
+  lines.firstElementChild?.prepend(...makeDrill(page, row));
+  return lines;
 }
 
 function twoLines(first: string, second: string): HTMLElement {
