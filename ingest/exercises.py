@@ -3,7 +3,7 @@
 Whatever an exercise tells of has `MARK` in its name: the number of a case, the id of a sensor or of an alarm. The name
 travels with everything that is ever said of the thing, so nothing of an exercise can lose its mark, nothing real gets
 it by mistake, and no exercise can touch what is real. Ingest draws the rest from it: such a record's origin is
-`exercise`. Why: `docs/decisions/0015-exercise.md`.
+`exercise`. Why: `docs/decisions/0016-exercise.md`.
 """
 
 from typing import Final

@@ -11,6 +11,7 @@ from brain.alarm_book import Entry
 from brain.alarm_rules import CaseRule
 from cases.fold import CaseState, Step
 from geo.county import County
+from ingest.records import EXERCISE
 from layers.places import Asset, feature_id
 from layers.series import HOUR_MS
 from layers.state import LiveState
@@ -91,8 +92,8 @@ class Excerpt(LiveState):
             elif feed == "workers":
                 for worker in features:
                     self._mirror_worker(worker)
-            elif feed == "alerts":
-                self._changes.features.setdefault("alerts", set()).update(features)
+            elif feed in ("alerts", EXERCISE):
+                self._changes.features.setdefault(feed, set()).update(features)
             elif feed == "alarms":
                 for alarm in features:
                     self._mirror_alarm(alarm)

@@ -48,7 +48,7 @@ from layers.alert_book import AlertBook
 from layers.alike import as_report
 from layers.case_columns import CaseColumns
 from layers.contract import Title
-from layers.exercise_book import ExerciseBook
+from layers.exercise_book import Exercise, ExerciseBook
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
 from layers.rounds_book import RoundsBook
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
@@ -102,6 +102,7 @@ class LiveState:
         self.rounds = RoundsBook(county)
         self.wall_orders: dict[str, WallOrdered] = {}
         self.exercises = ExerciseBook()
+        self._running: Exercise | None = None
         self.drilled_cases: set[int] = set()
         self.drilled_readings: dict[int, Drilled] = {}
         self.cells: Collection[int] = range(len(self.places.cell_codes))
@@ -229,6 +230,7 @@ class LiveState:
             return
         if known is None or known.sensed.rank < drilled.sensed.rank:
             self.drilled_readings[drilled.sensed.asset] = drilled
+            self._changes.add(EXERCISE, drilled.sensed.asset)
 
     def put_alarm_step(self, alarm_id: str, step: Step) -> None:
         """Take an action of an alarm in. Alarms are no feed: that there is none is no silence."""
@@ -302,6 +304,11 @@ class LiveState:
             self._note_rounds(self.places.cell_codes)
         for table in self.hours.values():
             table.forget_before(self.now_ms - KEEP_MS)
+        running = self.exercises.find_running(self.clock_ms)
+        if running != self._running:
+            self._running = running
+            for asset in self.drilled_readings:  # they are shown while it runs
+                self._changes.add(EXERCISE, asset)
 
     @property
     def changes(self) -> Changes:
@@ -529,8 +536,10 @@ class LiveState:
         """Know the cases of exercises: they are drawn apart from the real ones."""
         if new and new.is_exercise:
             self.drilled_cases.add(new.id)
-        elif old:
+            self._changes.add(EXERCISE, new.id)
+        elif old and old.is_exercise:
             self.drilled_cases.discard(old.id)
+            self._changes.add(EXERCISE, old.id)
 
     def _note_merged(self, case: Case, by: int) -> None:
         """Note for which case another stands, or that it does so no longer."""
