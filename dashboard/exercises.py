@@ -201,18 +201,27 @@ def _add_public(router: APIRouter, desk: ExerciseDesk) -> None:
 def _add_api(router: APIRouter, desk: ExerciseDesk) -> None:
     @router.get("/api/exercises", response_class=Response, summary="Every exercise, the newest first")
     async def list_all() -> Response:
+        _need_right()
         book = await shield(asyncio.to_thread(read_book, desk.engine))
         return JsonResponse({"exercises": [_describe(one) for one in book.list_all()]})
 
     @router.post("/api/exercises", response_class=Response, summary="Begin an exercise")
     async def begin(request: Request) -> Response:
-        beginning = read_body(await request.body(), Beginning)
-        key = await _do(desk.begin(get_viewer(), beginning, name_address(request)))
+        viewer, beginning = _need_right(), read_body(await request.body(), Beginning)
+        key = await _do(desk.begin(viewer, beginning, name_address(request)))
         return JsonResponse({"exercise": key}, 202)
 
     @router.post("/api/exercises/end", response_class=Response, summary="End the exercise that runs")
     async def end(request: Request) -> Response:
-        return JsonResponse({"exercise": await _do(desk.end(get_viewer(), name_address(request)))}, 202)
+        return JsonResponse({"exercise": await _do(desk.end(_need_right(), name_address(request)))}, 202)
+
+
+def _need_right() -> Viewer:
+    """Return who is asking; raises `HTTPException` 403 for who has nothing to do with exercises."""
+    viewer = get_viewer()
+    if not may(viewer, "exercise"):
+        raise HTTPException(403, "your role may not do this")
+    return viewer
 
 
 async def _do(deed: Awaitable[str]) -> str:
@@ -255,11 +264,13 @@ def _add_page(router: APIRouter, desk: ExerciseDesk, sheets: Sheets) -> None:
 
     @router.get("/exercise", include_in_schema=False)
     async def show_page(request: Request) -> Response:
+        if not may(get_viewer(), "exercise"):
+            return sheets.say(request, "forbidden", 403)
         return await show(request)
 
     @router.post("/exercise", include_in_schema=False)
     async def act(request: Request) -> Response:
-        form, viewer = await read_form(request), get_viewer()
+        form, viewer = await read_form(request), _need_right()
         if not has_token(request, form):
             return sheets.say(request, "token_wrong", 403)
         try:

@@ -182,7 +182,9 @@ async def stream_batch(streams: AsyncStreams, batch: Batch, now: datetime) -> An
 
 
 def _keep_apart(item: AnyRecord | Refusal) -> AnyRecord | Refusal:
-    objection = None if type(item) is Refusal else mark_exercise(item)
+    if isinstance(item, Refusal):
+        return item
+    objection = mark_exercise(item)
     return item if objection is None else _refuse_record(item, objection)
 
 
