@@ -26,6 +26,7 @@ from dashboard.live import Hub, HubAway
 from dashboard.people.audit import Audit, open_audit
 from dashboard.people.forms import has_token, name_address, read_form
 from dashboard.people.notes import record
+from dashboard.people.permissions import may
 from dashboard.people.sheets import NO_STORE, Sheets
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import PublishAway, Publisher, PublishRefused
