@@ -408,6 +408,7 @@ class DrawnCounty implements CountyMap {
         this.drawHalos(spec, changed);
         this.drawPoints(spec, changed);
         break;
+      case "drills":
       case "points":
         this.drawPoints(spec, changed);
     }
