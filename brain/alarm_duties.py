@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from brain.alarm_rules import CaseOf, Rule
 from brain.alarms import ESCALATE, TO_CASE, Alarm
+from ingest.exercises import MARK, is_exercise
 
 MINUTE_MS: Final = 60_000
 
@@ -39,7 +40,7 @@ def decide(alarm_id: str, alarm: Alarm, rule: Rule, now_ms: int) -> Duty | None:
 
 def name_case(alarm_id: str, alarm: Alarm) -> str:
     """Return the number of the case that an alarm becomes: the same whoever makes it, a person or the rule."""
-    return f"AL-{_make(alarm_id, alarm, TO_CASE, {}).key[:16]}"
+    return f"{MARK if is_exercise(alarm_id) else ''}AL-{_make(alarm_id, alarm, TO_CASE, {}).key[:16]}"
 
 
 def _is_case_due(alarm: Alarm, case: CaseOf, now_ms: int) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from brain.alarm_rules import AlarmRules
 from brain.alarms import Alarm
 from geo.pack import CODE_LENGTHS
+from ingest.exercises import is_exercise
 
 By = Literal["alarm", "rule", "area", "cause"]
 ELSEWHERE: Final = ""
@@ -48,6 +49,8 @@ def list_lines(alarms: Mapping[str, Alarm], rules: AlarmRules, now_ms: int, by: 
 
 
 def _name_group(alarm_id: str, alarm: Alarm, rules: AlarmRules, by: By) -> tuple[By, str]:
+    if is_exercise(alarm_id):  # among real ones it would hide them, and be hidden
+        return "alarm", alarm_id
     rule = alarm_id.partition(":")[0]
     match by:
         case "rule":

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-MergeFault = Literal["unknown", "itself", "from_ended", "into_merged", "into_ended", "flow", "area"]
+from ingest.exercises import is_exercise
+
+MergeFault = Literal["unknown", "itself", "from_ended", "into_merged", "into_ended", "flow", "area", "exercise"]
 """Why a case cannot be merged into another: one of the two is not known (or not theirs to see), they are the same, the
-one has ended (or is merged already), the other is merged itself or has ended, they take different flows, or one of them
-lies outside the area of who asks."""
+one has ended (or is merged already), the other is merged itself or has ended, they take different flows, one of them
+lies outside the area of who asks, or one of them only belongs to an exercise."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ def check_merge(cases: Mapping[str, Entry], case_id: str, into: str, area: str =
     """
     if case_id == into:
         return "itself"
+    if is_exercise(case_id) != is_exercise(into):
+        return "exercise"
     case, other = cases.get(case_id), cases.get(into)
     if case is None or other is None:
         return "unknown"

@@ -1,4 +1,5 @@
-"""`python -m dashboard serve | live | accounts | wall | audit`: web process, hub alone, who may show, who did what."""
+"""`python -m dashboard serve | live | accounts | wall | audit | exercise`: screens, hub alone, and what is done at
+the machine itself."""
 
 import argparse
 import asyncio
@@ -13,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine
 
-from dashboard import care
+from dashboard import care, exercise_command
 from dashboard.api import make_live_router
 from dashboard.live import Hub
 from dashboard.people import audit_command, wall_commands
@@ -69,11 +70,14 @@ def main(words: Sequence[str]) -> int:
     wall_commands.add_arguments(commands.add_parser("wall", help="walls that show without a log-in"))
     care.add_arguments(commands.add_parser("care", help="the register of those whom care is for"))
     audit_command.add_arguments(commands.add_parser("audit", help="who did and saw what, and whether that is whole"))
+    exercise_command.add_arguments(commands.add_parser("exercise", help="begin and end an exercise"))
     arguments = parser.parse_args(words)
     try:
         settings = read_settings()
         if arguments.command == "audit":
             return audit_command.run_command(arguments, settings)
+        if arguments.command == "exercise":
+            return exercise_command.run_command(arguments, settings)
         county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
         if arguments.command == "care":
             return care.run_command(arguments, settings, county)

@@ -44,6 +44,7 @@ MERGE_FAULTS: Final[Mapping[MergeFault, str]] = {
     "unknown": "there is no case {into}",
     "itself": "a case cannot be merged into itself",
     "from_ended": "the case has ended",
+    "exercise": "an exercise and what is real cannot be one",
     "into_merged": "{into} is itself merged into another",
     "into_ended": "{into} has ended",
     "flow": "{into} takes another flow",

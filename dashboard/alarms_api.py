@@ -37,6 +37,7 @@ from dashboard.live import Hub
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.replies import JsonResponse, read_body, shield
 from dashboard.scope import ask_in_scope, find_area
+from ingest.exercises import is_exercise
 from ingest.masking import mask_text
 from ingest.rows.alarms import AlarmStep, read_alarm_steps, read_alarms_since
 from ingest.tables import as_ms, as_time
@@ -73,7 +74,7 @@ def make_alarms_router(hub: Hub, engine: Engine, rules: AlarmRules, actor: Alarm
                 and (entry.alarm.cell_code or "").startswith(area)
                 and entry.alarm.is_shelved(now_ms) == shelved
             }
-            flood = is_flood((entry.alarm for entry in standing), now_ms)
+            flood = is_flood((entry.alarm for entry in standing if not is_exercise(entry.alarm_id)), now_ms)
             if shelved:
                 lines = [_draw_shelved(entry) for entry in wanted.values()]
             else:
@@ -169,6 +170,7 @@ def describe_alarm(live: LiveState, entry: Entry, asker: Asker) -> dict[str, Any
         "lon": None if place is None else place[0],
         "lat": None if place is None else place[1],
         "simulated": entry.origin == "simulated",
+        "exercise": is_exercise(entry.alarm_id),
         "version": alarm.version,
         "actions": list_legal(alarm, rule, asker, now_ms),
     }
@@ -245,6 +247,7 @@ def describe_load(load: Load, rules: AlarmRules, begin: datetime, to: datetime) 
 def _read_load(engine: Engine, begin: datetime, to: datetime, area: str, operators: float) -> Load:
     rows = read_alarms_since(engine, begin - timedelta(milliseconds=TEN_MINUTES_MS))
     announced: list[Announcement] = []
+    rows = [row for row in rows if not is_exercise(row.alarm_id)]
     for alarm_id, group in groupby(sorted(rows, key=attrgetter("alarm_id", "order")), key=attrgetter("alarm_id")):
         steps = [read_step(row) for row in group]
         book = AlarmBook()

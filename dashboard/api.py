@@ -230,7 +230,7 @@ def _add_cases(router: APIRouter, hub: Hub, county: County, engine: Engine, pers
         def look(live: LiveState) -> dict[str, Any]:
             order = make_order(live, Question(filters))
             rows = [describe_case(case) for case in pick_window(live, order, offset, limit)]
-            is_open = int(live.columns["open"].sum())
+            is_open = int((live.columns["open"] & ~live.columns["exercise"]).sum())
             return {"total": len(order.ids), "open": is_open, "limit": limit, "offset": offset, "cases": rows}
 
         return JsonResponse(await ask_in_scope(hub, look))

@@ -40,6 +40,7 @@ from dashboard.scope import find_area
 from dashboard.text import choose_language, text
 from geo.county import County
 from ingest.history import cases_as_of
+from ingest.records import EXERCISE
 from ingest.tables import as_time
 from ingest.tables import cases as case_table
 
@@ -139,7 +140,8 @@ def find_now(engine: Engine, county: County, clock: Callable[[], datetime]) -> d
     """Return the county's present: the clock's, or the newest report's where the county's clock follows its data."""
     if county.clock_anchor == "data":
         with engine.connect() as connection:
-            newest = connection.execute(select(func.max(case_table.c.reported_at))).scalar()
+            real = case_table.c.origin != EXERCISE
+            newest = connection.execute(select(func.max(case_table.c.reported_at)).where(real)).scalar()
         if newest is not None:
             return as_time(newest)
     return clock()

@@ -122,6 +122,7 @@ def describe_case(case: Case) -> dict[str, Any]:
         "lat": case.lat,
         "reported_at": case.reported_ms // 1000,
         "due_at": None if clock is None or clock.due_ms is None else clock.due_ms // 1000,
+        "exercise": case.is_exercise,
     }
 
 

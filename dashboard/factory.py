@@ -15,6 +15,7 @@ from brain.alarm_rules import read_alarm_rules
 from cases.rulebook import read_rulebook
 from dashboard import ids
 from dashboard.briefing import make_briefing_router
+from dashboard.exercises import make_exercise_router
 from dashboard.exports.routes import make_exports_router
 from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
@@ -212,6 +213,7 @@ def _include_routers(
     app.include_router(make_standings_router(Standings(county, engine, book)))
     app.include_router(make_exports_router(hub, county, engine, book, persons.audit))
     app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
+    app.include_router(make_exercise_router(settings, county, hub, engine, publisher))
     sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
     app.include_router(make_rounds_router(settings, open_desk(settings, county, engine, publisher), sheets))
 

@@ -17,8 +17,9 @@ from brain.alarm_load import is_flood
 from dashboard.figures import Figures
 from dashboard.incident_frames import Incidents
 from dashboard.ring import Frame, FrameId
+from ingest.exercises import is_exercise
 from ingest.records import WallOrdered
-from ingest.tables import as_ms
+from ingest.tables import as_ms, as_time
 from layers import LAYERS
 from layers.alarm_words import find_point, name_alarm
 from layers.contract import Frame as LayerFrame
@@ -231,6 +232,9 @@ class Screen:
         charts = self._tell_charts()  # first: they bring the figures' hours up to date
         message |= self._tell_figures() | charts
         message |= self._tell_orders()
+        exercise = describe_exercise(state)
+        if self._sent.get("exercise", {}) != exercise:  # that there is none is told, too
+            self._sent["exercise"] = message["exercise"] = exercise
         for name, value in (("origin", state.origin()), ("stream", stream), ("flood", self._flood)):
             if self._sent.get(name) != value:
                 self._sent[name] = message[name] = value
@@ -264,7 +268,11 @@ class Screen:
         if 0 <= state.clock_ms - self._figures_ms < FIGURES_EVERY_MS:
             return {}
         self._figures_ms = state.clock_ms
-        standing = (entry.alarm for entry in state.alarms.values() if entry.alarm.state != "normal")
+        standing = (
+            entry.alarm
+            for entry in state.alarms.values()
+            if entry.alarm.state != "normal" and not is_exercise(entry.alarm_id)
+        )
         self._flood = is_flood(standing, state.now_ms)
         self._figures.refresh(self._waiting_feeds, lambda key: self._layers[key].measure(state))
         self._waiting_feeds = set()
@@ -309,6 +317,15 @@ class Screen:
             }
             for key, feed in self._state.feeds.items()
         }
+
+
+def describe_exercise(state: LiveState) -> Message | None:
+    """Return the exercise that runs, as every screen says it; None where there is none. Nobody's name is in it."""
+    running = state.exercises.find_running(state.clock_ms)
+    if running is None:
+        return None
+    ends = as_time(running.ends_ms).astimezone(state.time_zone)
+    return {"name": running.begun.name, "until": running.ends_ms // 1000, "ends": f"{ends:%H:%M}"}
 
 
 def list_orders(state: LiveState) -> dict[str, WallOrdered]:
@@ -356,7 +373,7 @@ def _newest(cases: Any) -> list[Case]:
 
 def _describe_case(case: Case) -> Message:
     clock = case.whole_clock
-    return {
+    told = {
         "id": case.id,
         "case_id": case.case_id,
         "category": case.category,
@@ -371,6 +388,7 @@ def _describe_case(case: Case) -> Message:
         "due_at": None if clock is None or clock.due_ms is None else clock.due_ms // 1000,
         "stopped": clock is not None and clock.stopped,
     }
+    return told | {"exercise": True} if case.is_exercise else told
 
 
 def _describe_alert(id: int, alert: Alert | None) -> Message:
@@ -422,6 +440,7 @@ def _describe_alarm(id: int, state: LiveState) -> Message:
         "lon": None if place is None else round(place[0], DECIMALS),
         "lat": None if place is None else round(place[1], DECIMALS),
         "simulated": entry.origin == "simulated",
+        "exercise": is_exercise(entry.alarm_id),
     }
 
 

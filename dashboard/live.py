@@ -28,13 +28,15 @@ from ingest.answers import Snapshot
 from ingest.history import load_reading_hours, load_snapshot
 from ingest.migrations import DatabaseTooNew, upgrade_database
 from ingest.records import decode_record
+from ingest.rows.exercises import read_exercises
 from ingest.rows.rounds import read_checks, read_entries
 from ingest.rows.walls import read_newest_orders
 from ingest.store import open_database
 from ingest.stream import START, AsyncStreams, Message, StreamGap, StreamUnavailable, connect_async, order_id
 from ingest.tables import as_ms
 from layers.excerpt import COUNTY, Excerpt, Scope
-from layers.snapshot import find_newest, fold_orders, fold_rounds, fold_snapshot
+from layers.exercise_book import KEPT
+from layers.snapshot import find_newest, fold_exercises, fold_orders, fold_rounds, fold_snapshot
 from layers.state import LiveState
 
 TICK_S = 0.25  # screens are told what changed at most so often
@@ -285,6 +287,7 @@ class Hub:
         state.advance(as_ms(self._clock()))
         fold_rounds(state, read_checks(self._engine, state.rounds.since), read_entries(self._engine))
         fold_orders(state, read_newest_orders(self._engine))
+        fold_exercises(state, read_exercises(self._engine, self._clock() - KEPT))
         recorded = {partition: mark.stream_id for partition, mark in snapshot.watermarks.items()}
         positions = {partition: recorded.get(partition, START) for partition in range(self.partitions)}
         return state, positions

@@ -144,7 +144,7 @@ def _everything(state: LiveState, lat: float, lon: float, radius_m: float) -> It
             yield Neighbour(
                 kind="case",
                 id=case.id,
-                layer="open_cases",
+                layer="exercise" if case.is_exercise else "open_cases",
                 category=case.category,
                 severity=case.severity,
                 case_id=case.case_id,

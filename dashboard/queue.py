@@ -89,8 +89,8 @@ class Question:
 class Counts:
     """How many cases match, by clock colour (whatever colour is asked for), and by quarter of an hour.
 
-    open: how many are open at all. density: reports of the last 24 hours, whatever time is asked for, oldest first; the
-    last is of the quarter that is running, which began at `quarter_ms`.
+    open: how many real ones are open at all. density: real reports of the last 24 hours, whatever time is asked for,
+    oldest first; the last is of the quarter that is running, which began at `quarter_ms`.
     """
 
     matching: int
@@ -185,11 +185,12 @@ def count(state: LiveState, question: Question) -> Counts:
     wanted = filters.colours or COLOURS
     colours = dict(zip(COLOURS, by_colour, strict=True))
     quarter_ms = now_ms - now_ms % QUARTER_MS
-    quarters = (columns["reported_ms"][any_time] - quarter_ms) // QUARTER_MS + DENSITY_QUARTERS - 1
+    drawn = any_time & ~columns["exercise"]
+    quarters = (columns["reported_ms"][drawn] - quarter_ms) // QUARTER_MS + DENSITY_QUARTERS - 1
     recent = quarters[(quarters >= 0) & (quarters < DENSITY_QUARTERS)]
     return Counts(
         matching=sum(colours[colour] for colour in wanted),
-        open=int(np.count_nonzero(columns["open"])),
+        open=int(np.count_nonzero(columns["open"] & ~columns["exercise"])),
         colours=colours,
         density=np.bincount(recent, minlength=DENSITY_QUARTERS).tolist(),
         quarter_ms=quarter_ms,

@@ -128,6 +128,7 @@ def describe_row(case: Case, rulebook: Rulebook, asker: Asker) -> dict[str, Any]
     return {
         "id": case.id,
         "case_id": case.case_id,
+        "exercise": case.is_exercise,
         "category": case.category,
         "severity": case.severity,
         "title": mask_text(case.title),

@@ -20,6 +20,7 @@ from ingest.answers import Case
 from ingest.case_state import REOPENING, pick_effective
 from ingest.history import cases_as_of, read_alerts, read_heartbeat, read_steps_as_of
 from ingest.masking import mask_text
+from ingest.records import EXERCISE
 from ingest.silence import judge_silence
 from ingest.tables import as_ms, as_time, feed_minutes, feed_totals, latest_readings
 from layers.alert_book import AlertBook
@@ -275,7 +276,7 @@ def _find_heard_here(engine: Engine, area: str, as_of: datetime) -> dict[str, da
     """Return when an area's own sensors were heard last; one heard since the moment counts as heard then."""
     query = (
         select(latest_readings.c.feed, func.max(latest_readings.c.received_at))
-        .where(latest_readings.c.cell_code.startswith(area, autoescape=True))
+        .where(latest_readings.c.cell_code.startswith(area, autoescape=True), latest_readings.c.origin != EXERCISE)
         .group_by(latest_readings.c.feed)
     )
     with engine.connect() as connection:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from geo.county import County
 from ingest.inquiry import ask_database
 from ingest.masking import mask_text
+from ingest.records import EXERCISE
 from ingest.rows.feeds import MINUTE_MS
 from ingest.silence import FeedState, judge_silence
 from ingest.stream import AsyncStreams, FeedTally, Reason, StreamUnavailable, Tallies
@@ -25,6 +26,8 @@ HOURS: Final = 24
 RATE_OVER_MINUTES: Final = 5
 LAG_OVER: Final = timedelta(minutes=15)
 STALE_AFTER: Final = timedelta(hours=1)
+NOT_EXPECTED: Final = timedelta(days=36_500)
+"""Nobody waits for an exercise to speak again: its silence is no fault."""
 """For a feed whose limit the pack does not say."""
 MOST_REASONS: Final = 5
 
@@ -155,7 +158,7 @@ def list_rows(
         for sender, feed in expected
         if (sender and feed) or (sender or feed) not in (heard_senders if sender else heard_feeds)
     }
-    limits = {feed: limit for (_, feed), limit in expected.items()}
+    limits = {feed: limit for (_, feed), limit in expected.items()} | {EXERCISE: NOT_EXPECTED}
     why: dict[Owner, list[RefusalReason]] = {}
     for reason in reasons:
         row = RefusalReason(mask_text(reason.field), reason.count, mask_text(reason.example), reason.at)

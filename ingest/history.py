@@ -43,7 +43,7 @@ from ingest.answers import (
     WorkerPlace,
 )
 from ingest.case_state import REPORT, Action, fold_case
-from ingest.records import AlertIssued, decode_record
+from ingest.records import EXERCISE, AlertIssued, decode_record
 from ingest.rows.alarms import load_alarm_steps
 from ingest.rows.cases import SELECT_ACTIONS
 from ingest.sealing import Keyring, Unreadable
@@ -265,6 +265,7 @@ def ended_cases_near(
     query = (
         select(*CASE_COLUMNS)
         .where(cases.c.lon.between(west, east), cases.c.lat.between(south, north), cases.c.closed_at >= as_ms(since))
+        .where(cases.c.origin != EXERCISE)
         .order_by(cases.c.closed_at.desc(), cases.c.case_id)
         .limit(most)
     )
@@ -276,7 +277,8 @@ def cases_as_of(engine: Engine, as_of: datetime, start: datetime, area: str = ""
     """Return the cases known at `as_of`, as they stood then: those open, and those reported or closed since `start`.
 
     A case counts from when its kept report was received; an action counts if it was received by then. `area` is the
-    beginning of a cell's code; empty is everywhere, also outside the county.
+    beginning of a cell's code; empty is everywhere, also outside the county. What belongs to an exercise is no case
+    here: all that is counted of cases (indicators, briefing, performance, hand-over) begins with this question.
     """
     moment, since = as_ms(as_of), as_ms(start)
     # One select an index: given all of this in one OR, SQLite reads every case there ever was.
@@ -292,7 +294,7 @@ def cases_as_of(engine: Engine, as_of: datetime, start: datetime, area: str = ""
         )
     )
     query = select(*CASE_COLUMNS)
-    query = query.where(cases.c.case_id.in_(candidates), cases.c.received_at <= moment)
+    query = query.where(cases.c.case_id.in_(candidates), cases.c.received_at <= moment, cases.c.origin != EXERCISE)
     if area:
         query = query.where(cases.c.cell_code.startswith(area, autoescape=True))
     with engine.connect() as connection:
@@ -345,6 +347,7 @@ def _readings_as_of(feed: str, as_of: datetime, start: datetime) -> Iterable[Col
         readings.c.observed_at <= as_ms(as_of),
         readings.c.received_at <= as_ms(as_of),
         readings.c.feed == feed,
+        readings.c.origin != EXERCISE,
     )
 
 

@@ -12,9 +12,19 @@ import msgspec
 
 from geo.county import County
 from ingest.connectors import Delivery, Parsed, Refusal
+from ingest.exercises import mark_exercise
 from ingest.placing import Placer, find_partition
 from ingest.reception import Reception, open_reception
-from ingest.records import FEEDS, URGENT_FEEDS, AnyRecord, CaseReported, ShiftPlanned, encode_record, name_feed
+from ingest.records import (
+    EXERCISE,
+    FEEDS,
+    URGENT_FEEDS,
+    AnyRecord,
+    CaseReported,
+    ShiftPlanned,
+    encode_record,
+    name_feed,
+)
 from ingest.sealing import SEAL_BYTES, Keyring, seal_phone, seal_reporter
 from ingest.senders import LOCAL, Sender
 from ingest.stream import KEEP_BODY_BYTES, AsyncStreams, Entry, Rejection, digest_event
@@ -22,7 +32,7 @@ from ingest.stream import KEEP_BODY_BYTES, AsyncStreams, Entry, Rejection, diges
 SCOPE: Final = "sender"
 """The field of a rejection that is about who sent an event, not about the event."""
 
-PERSONAL_FEEDS: Final = frozenset({"cases", "shifts", "rounds", ""})
+PERSONAL_FEEDS: Final = frozenset({"cases", "shifts", "rounds", EXERCISE, ""})
 """The feeds whose refused events may tell of persons, and are sealed; what nobody can name may be anything."""
 
 
@@ -112,6 +122,7 @@ class Preparation:
     ) -> Batch:
         """Return parsed events placed, held against what their sender may tell, and sorted by partition."""
         self._placer.place([item for item in items if not isinstance(item, Refusal)])
+        items = [_keep_apart(item) for item in items]
         if sender.is_bounded:
             items = [_hold_to_scope(item, sender) for item in items]
         rejections: dict[int, Rejection] = {}
@@ -170,9 +181,24 @@ async def stream_batch(streams: AsyncStreams, batch: Batch, now: datetime) -> An
     )
 
 
+def _keep_apart(item: AnyRecord | Refusal) -> AnyRecord | Refusal:
+    if isinstance(item, Refusal):
+        return item
+    objection = mark_exercise(item)
+    return item if objection is None else _refuse_record(item, objection)
+
+
 def _hold_to_scope(item: AnyRecord | Refusal, sender: Sender) -> AnyRecord | Refusal:
     objection = None if isinstance(item, Refusal) else sender.find_objection(item)
     if isinstance(item, Refusal) or objection is None:
         return item
-    # Its own bytes are gone by now; a record says the same, and is what a later look at it needs.
-    return Refusal(f"sender: {objection}", SCOPE, item.id, item.source, encode_record(item), name_feed(item))
+    return _refuse_record(item, f"{SCOPE}: {objection}")
+
+
+def _refuse_record(record: AnyRecord, reason: str) -> Refusal:
+    """Return a refusal of what was parsed; `reason` begins with the field.
+
+    Its own bytes are gone by now; a record says the same, and is what a later look at it needs.
+    """
+    field = reason.partition(":")[0]
+    return Refusal(reason, field, record.id, record.source, encode_record(record), name_feed(record))

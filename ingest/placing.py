@@ -17,6 +17,8 @@ from ingest.records import (
     CaseActed,
     CaseReported,
     DeviceSeen,
+    ExerciseBegun,
+    ExerciseEnded,
     Placed,
     ShiftHandedOver,
     ShiftTakenOver,
@@ -87,6 +89,8 @@ def find_partition(record: AnyRecord, partitions: int) -> int:
         return choose_partition(f"{record.area} {record.date} {record.shift}", partitions)
     if isinstance(record, WallOrdered):
         return choose_partition(record.wall, partitions)
+    if isinstance(record, ExerciseBegun | ExerciseEnded):
+        return choose_partition(record.exercise, partitions)
     return choose_partition(record.id, partitions)
 
 

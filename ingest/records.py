@@ -6,17 +6,20 @@ a cycle, so the garbage collector need not look at it (`gc=False`).
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-Origin = Literal["live", "replayed", "simulated"]
+Origin = Literal["live", "replayed", "simulated", "exercise"]
 Channel = Literal["grid_worker", "hotline", "app", "video", "iot", "superior", "patrol", "window"]
 AlarmAction = Literal["assign", "comment", "shelve", "unshelve", "escalate", "to_case"]
 AlertStatus = Literal["Actual", "Exercise", "System", "Test", "Draft"]
 AlertKind = Literal["Alert", "Update", "Cancel", "Ack", "Error"]
 AlertScope = Literal["Public", "Restricted", "Private"]
 WallOrderKind = Literal["scene", "place", "case", "release"]
+
+EXERCISE: Final = "exercise"
+"""The origin, and the feed, of all that belongs to an exercise: see `ingest.exercises`."""
 
 
 class Reporter(msgspec.Struct, omit_defaults=True, gc=False):
@@ -324,6 +327,31 @@ class WallOrdered(Record, kw_only=True, omit_defaults=True, gc=False, tag="wall.
     until: datetime | None = None
 
 
+class ExerciseBegun(Record, kw_only=True, omit_defaults=True, gc=False, tag="exercise.begun"):
+    """Somebody began an exercise, which ends by itself at `until`; `exercise` is its key, of one key the first counts.
+
+    `scenario` is what is played to it (`ingest.simulation.scenarios`); None where the people bring their own.
+    """
+
+    exercise: str
+    name: str
+    actor: str
+    role: str
+    at: datetime
+    until: datetime
+    reason: str = ""
+    scenario: str | None = None
+
+
+class ExerciseEnded(Record, kw_only=True, omit_defaults=True, gc=False, tag="exercise.ended"):
+    """Somebody ended an exercise before its time."""
+
+    exercise: str
+    actor: str
+    role: str
+    at: datetime
+
+
 AnyRecord = (
     CaseReported
     | CaseActed
@@ -340,11 +368,16 @@ AnyRecord = (
     | ShiftTakenOver
     | TaskChecked
     | WallOrdered
+    | ExerciseBegun
+    | ExerciseEnded
 )
 
 
 FEEDS = frozenset(
-    {"waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts", "shifts", "rounds", "walls"}
+    {
+        *("waste", "traffic", "air", "water", "cases", "workers", "devices", "alarms", "alerts", "shifts", "rounds"),
+        *("walls", EXERCISE),
+    }
 )
 """Every feed there is without a pack's declaring it."""
 
@@ -353,7 +386,12 @@ URGENT_FEEDS = frozenset({"cases", "alarms", "alerts"})
 
 
 def name_feed(record: AnyRecord) -> str:
-    """Return the feed a record belongs to, in one word: a reading's own, else what kind of thing it tells of."""
+    """Return the feed a record belongs to, in one word: a reading's own, else what kind of thing it tells of.
+
+    What belongs to an exercise is a feed of its own, so that no real one seems to speak by it.
+    """
+    if record.origin == EXERCISE:
+        return EXERCISE
     return record.feed if isinstance(record, Reading) else _feeds[type(record)]
 
 
@@ -372,6 +410,8 @@ _feeds: dict[type, str] = {
     ShiftTakenOver: "shifts",
     TaskChecked: "rounds",
     WallOrdered: "walls",
+    ExerciseBegun: EXERCISE,
+    ExerciseEnded: EXERCISE,
 }
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AnyRecord)

@@ -22,6 +22,8 @@ from ingest.records import (
     AlertIssued,
     CaseActed,
     CaseReported,
+    ExerciseBegun,
+    ExerciseEnded,
     Reading,
     ShiftHandedOver,
     ShiftPlanned,
@@ -32,6 +34,7 @@ from ingest.records import (
 from ingest.rows.alarms import write_alarms
 from ingest.rows.alerts import write_alerts
 from ingest.rows.cases import write_cases
+from ingest.rows.exercises import write_exercises
 from ingest.rows.feeds import write_feeds
 from ingest.rows.readings import write_readings
 from ingest.rows.rounds import write_checks
@@ -49,6 +52,7 @@ CONNECT_TIMEOUT_S = 10
 LISTED = (
     *(CaseReported, CaseActed, AlarmRaised, AlarmAcked, AlarmCleared, AlarmActed, AlertIssued),
     *(ShiftPlanned, ShiftHandedOver, ShiftTakenOver, TaskChecked, WallOrdered),
+    *(ExerciseBegun, ExerciseEnded),
 )
 """What each has a row of its own, so that a repeat is known by its source and id."""
 
@@ -164,6 +168,7 @@ def write_batch(
         *write_shifts(connection, others),
         *write_checks(connection, others),
         *write_orders(connection, others),
+        *write_exercises(connection, others),
     ]
     write_workers(connection, others)
     write_devices(connection, others)

@@ -417,6 +417,20 @@ wall_orders = Table(
     Index("ix_wall_orders_wall_at", "wall", "at"),
 )
 
+# Append-only: that an exercise began, and that somebody ended it; of each the first counts.
+exercises = Table(
+    "exercises",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("exercise", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("record", Text, nullable=False),
+    UniqueConstraint("source", "event_id"),
+)
+
 IN_USE = text("revoked_at IS NULL")
 
 # Walls that show without a log-in. Only `dashboard.people.walls` writes it; the token itself is at the wall alone.

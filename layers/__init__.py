@@ -7,6 +7,7 @@ from layers import (
     case_clocks,
     case_heatmap,
     coverage,
+    exercise,
     grid_map,
     open_cases,
     smart_bins,
@@ -22,18 +23,8 @@ LAYERS: dict[str, Layer] = {
     for layer in map(
         as_layer,
         (
-            grid_map,
-            case_heatmap,
-            open_cases,
-            case_clocks,
-            smart_bins,
-            traffic,
-            air,
-            water,
-            staff,
-            coverage,
-            alerts,
-            alarms,
+            *(grid_map, case_heatmap, open_cases, case_clocks, smart_bins, traffic, air, water, staff, coverage),
+            *(alerts, alarms, exercise),
         ),
     )
 }

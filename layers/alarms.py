@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from brain.alarm_book import Entry
+from ingest.exercises import is_exercise
 from layers.alarm_words import find_point, name_alarm
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import SEVERITY
@@ -33,12 +34,14 @@ spec = Spec(
 
 
 def compute(state: LiveState, view: View) -> Frame:
-    """Return the alarms that need somebody and have a place; those put aside are nobody's for now."""
+    """Return the alarms that need somebody and have a place; not those put aside, and none of an exercise."""
     wanted = state.alarms if view.only is None else sorted(view.only & state.alarms.keys())
     found = [
         (id, entry, place)
         for id, entry in ((id, state.alarms[id]) for id in wanted)
-        if entry.alarm.needs_somebody(state.now_ms) and (place := find_point(state, entry)) is not None
+        if entry.alarm.needs_somebody(state.now_ms)
+        and not is_exercise(entry.alarm_id)
+        and (place := find_point(state, entry)) is not None
     ]
     return Frame(
         [id for id, _, _ in found],

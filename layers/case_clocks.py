@@ -29,7 +29,7 @@ def compute(state: LiveState, view: View) -> Frame:
     found = [
         (case, lights[colour])
         for case in map(state.cases.__getitem__, wanted)
-        if case.is_open and case.lon is not None and case.lat is not None
+        if case.is_open and not case.is_exercise and case.lon is not None and case.lat is not None
         if (colour := case.first_colour(state.now_ms)) in lights
     ]
     return Frame(

@@ -25,6 +25,7 @@ _DTYPES: Final[Mapping[str, Any]] = {
     "stamp": np.int64,
     "live": np.bool_,
     "open": np.bool_,
+    "exercise": np.bool_,
     "severity": np.int8,
     "card": np.int8,
     "grade": np.int8,
@@ -139,6 +140,7 @@ class CaseColumns:
             "stamp": self.serial,
             "live": True,
             "open": case.is_open,
+            "exercise": case.is_exercise,
             "severity": case.severity,
             "card": _find(CARDS, state.card, 1),  # one of a kind that we do not know is a card all the same
             "grade": _find(GRADES, state.grade, 0),

@@ -11,6 +11,7 @@ from brain.alarm_book import Entry
 from brain.alarm_rules import CaseRule
 from cases.fold import CaseState, Step
 from geo.county import County
+from ingest.records import EXERCISE
 from layers.places import Asset, feature_id
 from layers.series import HOUR_MS
 from layers.state import LiveState
@@ -62,6 +63,8 @@ class Excerpt(LiveState):
         self.alert_book = whole.alert_book
         self.rounds = whole.rounds
         self.wall_orders = whole.wall_orders
+        self.exercises = whole.exercises
+        self.drilled_readings = whole.drilled_readings
         # A source's word on cases reaches the whole county: that a town has none is as fresh as the source.
         self.feeds |= {key: whole.feeds[key] for key in SHARED_FEEDS}
         self.devices = {id: device for id, device in whole.devices.items() if id in self.assets}
@@ -89,8 +92,8 @@ class Excerpt(LiveState):
             elif feed == "workers":
                 for worker in features:
                     self._mirror_worker(worker)
-            elif feed == "alerts":
-                self._changes.features.setdefault("alerts", set()).update(features)
+            elif feed in ("alerts", EXERCISE):
+                self._changes.features.setdefault(feed, set()).update(features)
             elif feed == "alarms":
                 for alarm in features:
                     self._mirror_alarm(alarm)

@@ -24,9 +24,13 @@ spec = Spec(
 
 
 def compute(state: LiveState, view: View) -> Frame:
-    """Return the open cases that have a place."""
+    """Return the open cases that have a place; those of exercises are drawn by a layer of their own."""
     wanted = state.cases if view.only is None else sorted(view.only & state.cases.keys())
-    cases = [case for case in map(state.cases.__getitem__, wanted) if case.is_open and _is_placed(case)]
+    cases = [
+        case
+        for case in map(state.cases.__getitem__, wanted)
+        if case.is_open and _is_placed(case) and not case.is_exercise
+    ]
     return Frame(
         [case.id for case in cases],
         {

@@ -9,11 +9,13 @@ from cases.fold import Step, read_step
 from cases.rounds import Cared
 from ingest.answers import Case as CaseRow
 from ingest.answers import LatestReading, ReadingHour, Snapshot, WorkerPlace
-from ingest.records import WallOrdered
+from ingest.exercises import is_exercise
+from ingest.records import EXERCISE, WallOrdered
+from ingest.rows.exercises import AnyExercise
 from ingest.rows.rounds import Check
 from ingest.tables import as_ms
 from layers.places import feature_id
-from layers.state import LiveState
+from layers.state import LiveState, make_drilled
 from layers.things import Case, Device, Sensed, Worker
 
 
@@ -25,7 +27,8 @@ def fold_snapshot(state: LiveState, snapshot: Snapshot, hours: Mapping[str, Iter
     steps: dict[str, set[Step]] = defaultdict(set)
     for row_of_step in snapshot.steps:
         steps[row_of_step.case_id].add(read_step(row_of_step))
-        state.reach("cases", as_ms(row_of_step.at))
+        if not is_exercise(row_of_step.case_id):
+            state.reach("cases", as_ms(row_of_step.at))
     for row in snapshot.cases:
         state.hear("cases", as_ms(row.reported_at), as_ms(row.received_at), row.origin)
         state.put_case(_make_case(state, row, frozenset(steps.pop(row.case_id, ()))))
@@ -63,12 +66,18 @@ def fold_orders(state: LiveState, orders: Iterable[WallOrdered]) -> None:
         state.put_order(order)
 
 
+def fold_exercises(state: LiveState, told: Iterable[AnyExercise]) -> None:
+    """Fold in what was told of exercises."""
+    for record in told:
+        state.put_exercise(record)
+
+
 def find_newest(snapshot: Snapshot) -> datetime | None:
-    """Return the newest moment that a snapshot speaks of; None for an empty one."""
+    """Return the newest moment that a snapshot speaks of, exercises aside; None for an empty one."""
     moments = [
-        *(case.reported_at for case in snapshot.cases),
-        *(step.at for step in snapshot.steps),
-        *(reading.observed_at for reading in snapshot.readings),
+        *(case.reported_at for case in snapshot.cases if case.origin != EXERCISE),
+        *(step.at for step in snapshot.steps if not is_exercise(step.case_id)),
+        *(reading.observed_at for reading in snapshot.readings if reading.origin != EXERCISE),
         *(worker.at for worker in snapshot.workers),
         *(alert.sent for alert in snapshot.alerts),
     ]
@@ -95,6 +104,9 @@ def _make_case(state: LiveState, row: CaseRow, steps: frozenset[Step]) -> Case:
 
 
 def _fold_reading(state: LiveState, row: LatestReading) -> None:
+    if row.origin == EXERCISE:
+        state.put_drilled(make_drilled(state, row))
+        return
     observed_ms = as_ms(row.observed_at)
     state.hear(row.feed, observed_ms, as_ms(row.received_at), row.origin)
     name = str(row.attributes.get("name") or row.asset_id)

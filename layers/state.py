@@ -22,8 +22,10 @@ from cases.fold import Step, fold
 from cases.rounds import Cared
 from cases.rulebook import read_rulebook
 from geo.county import County
+from ingest.answers import LatestReading
 from ingest.case_state import REOPENING, make_action_key
 from ingest.records import (
+    EXERCISE,
     AlarmAcked,
     AlarmActed,
     AlarmCleared,
@@ -33,6 +35,8 @@ from ingest.records import (
     CaseActed,
     CaseReported,
     DeviceSeen,
+    ExerciseBegun,
+    ExerciseEnded,
     Reading,
     TaskChecked,
     WallOrdered,
@@ -44,10 +48,11 @@ from layers.alert_book import AlertBook
 from layers.alike import as_report
 from layers.case_columns import CaseColumns
 from layers.contract import Title
+from layers.exercise_book import Exercise, ExerciseBook
 from layers.places import KIND_OF_FEED, Asset, Places, feature_id, index_places
 from layers.rounds_book import RoundsBook
 from layers.series import HOUR_MS, HourlyLast, QuarterCounts
-from layers.things import KEEP_MS, Alert, Case, Changes, Device, Feed, Sensed, Worker, rank_origin
+from layers.things import KEEP_MS, Alert, Case, Changes, Device, Drilled, Feed, Sensed, Worker, rank_origin
 
 MOST_ORPHANS = 50_000  # actions whose report has not come
 MOST_FORGOTTEN = 200_000  # ended cases that left, remembered so that a repeat does not bring them back
@@ -96,6 +101,10 @@ class LiveState:
         self.alarms: dict[int, Entry] = {}
         self.rounds = RoundsBook(county)
         self.wall_orders: dict[str, WallOrdered] = {}
+        self.exercises = ExerciseBook()
+        self._running: Exercise | None = None
+        self.drilled_cases: set[int] = set()
+        self.drilled_readings: dict[int, Drilled] = {}
         self.cells: Collection[int] = range(len(self.places.cell_codes))
         self.towns: Collection[int] = range(len(self.places.town_codes))
         self.only_assets: Collection[int] | None = None
@@ -143,6 +152,8 @@ class LiveState:
             self._fold_check(record)
         elif isinstance(record, WallOrdered):
             self.put_order(record)
+        elif isinstance(record, ExerciseBegun | ExerciseEnded):
+            self.put_exercise(record)
 
     def put_case(self, case: Case) -> None:
         """Take a case in, from a report or from SQL; actions that came before it are added."""
@@ -207,6 +218,20 @@ class LiveState:
         if order.sender == LOCAL and (known is None or _rank_order(known) < _rank_order(order)):
             self.wall_orders[order.wall] = order
 
+    def put_exercise(self, record: ExerciseBegun | ExerciseEnded) -> None:
+        """Take in that an exercise began or ended; only our own desk knows who may say so."""
+        if record.sender == LOCAL:
+            self.exercises.put(record)
+
+    def put_drilled(self, drilled: Drilled) -> None:
+        """Take in a reading of an exercise, if it is its sensor's newest."""
+        known = self.drilled_readings.get(drilled.sensed.asset)
+        if known is None and len(self.drilled_readings) >= MOST_ANNOUNCED:
+            return
+        if known is None or known.sensed.rank < drilled.sensed.rank:
+            self.drilled_readings[drilled.sensed.asset] = drilled
+            self._changes.add(EXERCISE, drilled.sensed.asset)
+
     def put_alarm_step(self, alarm_id: str, step: Step) -> None:
         """Take an action of an alarm in. Alarms are no feed: that there is none is no silence."""
         if self.alarm_book.put(alarm_id, step):
@@ -248,7 +273,9 @@ class LiveState:
         return None if code is None else self.places.cell_of_code.get(code)
 
     def hear(self, key: str, at_ms: int, received_ms: int, origin: str) -> None:
-        """Note a sign of life of a feed; a feed that nobody declared is listed too."""
+        """Note a sign of life of a feed; a feed that nobody declared is listed too. By an exercise no feed speaks."""
+        if origin == EXERCISE:
+            return
         self.feeds.setdefault(key, Feed(key, HOUR_MS)).hear(received_ms, origin)
         self.reach(key, at_ms)
 
@@ -277,6 +304,11 @@ class LiveState:
             self._note_rounds(self.places.cell_codes)
         for table in self.hours.values():
             table.forget_before(self.now_ms - KEEP_MS)
+        running = self.exercises.find_running(self.clock_ms)
+        if running != self._running:
+            self._running = running
+            for asset in self.drilled_readings:  # they are shown while it runs
+                self._changes.add(EXERCISE, asset)
 
     @property
     def changes(self) -> Changes:
@@ -372,16 +404,24 @@ class LiveState:
             "alarms": self.alarms,
             "rounds": dict(self.rounds.checks),
             "wall_orders": self.wall_orders,
+            "exercises": self.exercises.facts(),
+            "drilled_cases": self.drilled_cases,
+            "drilled_readings": self.drilled_readings,
             "assets": self.assets,
             "feeds": {key: replace(feed, received=0) for key, feed in self.feeds.items()},
         }
 
     # -- inside -------------------------------------------------------------------------------------------
 
+    def _receive(self, key: str, at_ms: int, record: AnyRecord) -> None:
+        """Count what came of a feed, and note its sign of life."""
+        self.hear(key, at_ms, as_ms(record.received_at), record.origin)
+        if record.origin != EXERCISE:
+            self.feeds[key].received += 1
+
     def _fold_report(self, record: CaseReported) -> None:
         reported_ms, received_ms = as_ms(record.reported_at), as_ms(record.received_at)
-        self.hear("cases", reported_ms, received_ms, record.origin)
-        self.feeds["cases"].received += 1
+        self._receive("cases", reported_ms, record)
         self.put_case(
             Case(
                 id=feature_id("case:" + record.case_id),
@@ -402,16 +442,17 @@ class LiveState:
 
     def _fold_action(self, record: CaseActed, order: int) -> None:
         at_ms = as_ms(record.at)
-        self.hear("cases", at_ms, as_ms(record.received_at), record.origin)
-        self.feeds["cases"].received += 1
+        self._receive("cases", at_ms, record)
         key = make_action_key(record.source, record.id)
         step = Step(at_ms, order, record.action, record.unit, record.actor, record.details, key)
         self.put_step(record.case_id, step)
 
     def _fold_reading(self, record: Reading) -> None:
         observed_ms, received_ms = as_ms(record.observed_at), as_ms(record.received_at)
-        self.hear(record.feed, observed_ms, received_ms, record.origin)
-        self.feeds[record.feed].received += 1
+        if record.origin == EXERCISE:
+            self.put_drilled(make_drilled(self, record))
+            return
+        self._receive(record.feed, observed_ms, record)
         name = str(record.attributes.get("name") or record.asset_id)
         place = (observed_ms, record.lon, record.lat)
         asset = self.find_asset(record.feed, record.asset_id, place, name, self.find_cell(record.cell_code))
@@ -419,15 +460,13 @@ class LiveState:
 
     def _fold_worker(self, record: WorkerLocated) -> None:
         at_ms = as_ms(record.at)
-        self.hear("workers", at_ms, as_ms(record.received_at), record.origin)
-        self.feeds["workers"].received += 1
+        self._receive("workers", at_ms, record)
         identity = feature_id("worker:" + record.worker_id)
         place = record.lon, record.lat, self.find_cell(record.cell_code)
         self.put_worker(Worker(identity, record.worker_id, at_ms, record.on_duty, *place))
 
     def _fold_alert(self, record: AlertIssued) -> None:
-        self.hear("alerts", as_ms(record.sent), as_ms(record.received_at), record.origin)
-        self.feeds["alerts"].received += 1
+        self._receive("alerts", as_ms(record.sent), record)
         self.alert_book.put(record)
 
     def _fold_check(self, record: TaskChecked) -> None:
@@ -471,11 +510,13 @@ class LiveState:
             return
         for case, by in ((old, -1), (new, 1)):
             if case:
-                self._count(case, by)
+                if not case.is_exercise:
+                    self._count(case, by)
                 self._note_merged(case, by)
                 self._changes.add("cases", case.id)
                 if case.cell is not None:
                     self._changes.cells.add(case.cell)
+        self._note_drilled(old, new)
         if new:
             self.cases[new.id] = new
             self._schedule(old, new)
@@ -491,6 +532,15 @@ class LiveState:
             elif old:
                 self._columns.remove(old.id)
 
+    def _note_drilled(self, old: Case | None, new: Case | None) -> None:
+        """Know the cases of exercises: they are drawn apart from the real ones."""
+        if new and new.is_exercise:
+            self.drilled_cases.add(new.id)
+            self._changes.add(EXERCISE, new.id)
+        elif old and old.is_exercise:
+            self.drilled_cases.discard(old.id)
+            self._changes.add(EXERCISE, old.id)
+
     def _note_merged(self, case: Case, by: int) -> None:
         """Note for which case another stands, or that it does so no longer."""
         into = case.state.merged_into
@@ -505,7 +555,8 @@ class LiveState:
 
     def _index(self, index: DuplicateIndex, old: Case | None, new: Case | None) -> None:
         """Put a case where its duplicates are looked for, or take it away."""
-        if new and new.state.merged_into is None:  # of merged cases the one that stands for them is compared
+        # Of merged cases the one that stands for them is compared, and no exercise with what is real.
+        if new and new.state.merged_into is None and not new.is_exercise:
             index.put(as_report(new, self.places))
         elif old:
             index.remove(old.case_id)
@@ -513,7 +564,8 @@ class LiveState:
     def _schedule(self, old: Case | None, case: Case) -> None:
         """Put a case on the heat map if its window is open; note when it cools, its light changes and it may leave."""
         cools_ms = case.reported_ms + self.heat_ms
-        if cools_ms > self.now_ms and (old is None or old.reported_ms != case.reported_ms):
+        is_hot = cools_ms > self.now_ms and not case.is_exercise
+        if is_hot and (old is None or old.reported_ms != case.reported_ms):
             self.hot.add(case.id)
             heapq.heappush(self._heat_ends, (cools_ms, case.id))
         if case.is_open:
@@ -588,7 +640,7 @@ class LiveState:
         """Count an open case by the light of its clock as of now, and no longer by the one before."""
         if case.id in self._lights:
             self.open_by_light[self._lights.pop(case.id)] -= 1
-        if case.is_open:
+        if case.is_open and not case.is_exercise:
             light = self._lights[case.id] = case.clock_colour(self.now_ms)
             self.open_by_light[light] += 1
 
@@ -618,6 +670,15 @@ class LiveState:
             worker = self.workers.get(feature)
             return worker.at_ms if worker else None
         return self.readings[feed][feature].observed_ms
+
+
+def make_drilled(state: LiveState, reading: Reading | LatestReading) -> Drilled:
+    """Return a reading of an exercise as the live state keeps it."""
+    asset, name = feature_id("asset:" + reading.asset_id), str(reading.attributes.get("name") or reading.asset_id)
+    observed_ms, received_ms = as_ms(reading.observed_at), as_ms(reading.received_at)
+    sensed = Sensed(asset, reading.feed, observed_ms, received_ms, reading.value, reading.attributes)
+    unit, cell = reading.unit or "", state.find_cell(reading.cell_code)
+    return Drilled(sensed, name, unit, cell, reading.lon or 0.0, reading.lat or 0.0)
 
 
 def _rank_order(order: WallOrdered) -> tuple[datetime, str, str]:

@@ -9,6 +9,7 @@ from cases.clocks import Colour
 from cases.deadlines import Deadline
 from cases.fold import CaseState, Step
 from geo.outlines import Polygons
+from ingest.records import EXERCISE
 from ingest.silence import FeedState, judge_silence
 from ingest.tables import as_time
 from layers.contract import Title
@@ -16,7 +17,7 @@ from layers.places import Asset
 from layers.series import HOUR_MS
 
 KEEP_MS = 49 * HOUR_MS  # how long what has ended stays: two days to compare, and the hour that is running
-ORIGINS = ("live", "replayed", "simulated")  # the last is the worst
+ORIGINS = ("live", "replayed", "simulated")  # the last is the worst; an exercise is no feed's origin
 NEW = CaseState()  # of a case that nobody has acted on
 
 
@@ -78,6 +79,11 @@ class Case:
         """Whether the case still needs somebody."""
         return self.state.is_open
 
+    @property
+    def is_exercise(self) -> bool:
+        """Whether it belongs to an exercise: shown as such, worked on like any other, and counted nowhere."""
+        return self.origin == EXERCISE
+
 
 @dataclass(frozen=True)
 class Sensed:
@@ -100,6 +106,18 @@ class Sensed:
         """What decides which reading is kept, as in SQL: a correction of the same moment is received later."""
         value = float("-inf") if self.value is None else self.value
         return self.observed_ms, self.received_ms, value, repr(sorted(self.attributes.items()))
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """The newest reading of a sensor of an exercise: it stands beside the real ones, and in none of their figures."""
+
+    sensed: Sensed
+    name: str
+    unit: str
+    cell: int | None
+    lon: float
+    lat: float
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dashboard.people.viewer import Viewer
 from dashboard.scope import describe_area
 from dashboard.text import text
 from geo.county import County
+from ingest.records import EXERCISE
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Heading:
 
 
 def lay_heading(heading: Heading, viewer: Viewer, county: County, lang: str) -> list[Row]:
-    """Return the lines, an empty one last."""
+    """Return the lines, an empty one last; of a file that has anything of an exercise in it the first says so."""
     local = heading.as_of.astimezone(county.time_zone)
     scope = [describe_area(county, viewer.area)["name"][lang], name_unit(county, viewer.unit, lang)]
     counted = text(lang, "export.counted", rows=f"{heading.rows:,}", matching=f"{heading.matching:,}")
@@ -40,4 +41,5 @@ def lay_heading(heading: Heading, viewer: Viewer, county: County, lang: str) -> 
         "origin": text(lang, "export.comma").join(origins),
         "persons": text(lang, "export.persons_masked"),
     }
-    return [*([text(lang, f"export.{key}"), said] for key, said in lines.items()), []]
+    drill = [[text(lang, "export.exercise")]] if EXERCISE in heading.origins else []
+    return [*drill, *([text(lang, f"export.{key}"), said] for key, said in lines.items()), []]

@@ -36,6 +36,7 @@ from dashboard.replies import shield
 from dashboard.scope import ask_in_scope, find_area, find_scope
 from dashboard.text import text
 from geo.county import County
+from ingest.records import EXERCISE
 from ingest.tables import as_ms, as_time
 from layers.places import index_places
 from layers.state import LiveState
@@ -124,7 +125,7 @@ def make_exports_router(hub: Hub, county: County, engine: Engine, book: FactBook
             async for piece in listing.pieces:
                 yield await asyncio.to_thread(encode_rows, map(words.tell_case, piece))
 
-        return _answer(write(), "queue", county, as_of)
+        return _answer(write(), "queue-EXERCISE" if EXERCISE in listing.origins else "queue", county, as_of)
 
     @router.get("/performance.csv", response_class=Response, summary="The tables of performance, whole")
     async def export_performance(

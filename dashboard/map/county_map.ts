@@ -422,6 +422,7 @@ class DrawnCounty implements CountyMap {
         this.drawPoints(spec, changed);
         break;
       case "clusters":
+      case "drills":
       case "points":
         this.drawPoints(spec, changed);
     }

@@ -1,6 +1,6 @@
 // The live client: one event stream a page, folded into one state that map, panels and charts share.
 
-import type { Alarm, Alert, Asset, Case, Chart, FeedHealth, Figure, Frame, Incident, LayerColumns, Origin, WallOrder } from "./wire.ts";
+import type { Alarm, Alert, Asset, Case, Chart, Exercise, FeedHealth, Figure, Frame, Incident, LayerColumns, Origin, WallOrder } from "./wire.ts";
 
 /** One feature of a layer as last heard. `value` is null where there is no data. */
 export interface Feature {
@@ -27,6 +27,8 @@ export interface LiveState {
   feeds: Map<string, FeedHealth>;
   assets: Map<number, Asset>;
   walls: Record<string, WallOrder | null>;
+  /** The exercise that runs; null where there is none. */
+  exercise: Exercise | null;
 }
 
 /** How the stream is; times are epoch seconds of this browser's clock. */
@@ -170,6 +172,7 @@ class Follower implements LiveFeed {
     if (kind === "snapshot") this.state = replaceState(this.state, frame);
     else foldFrame(this.state, frame);
     this.say("live");
+    document.dispatchEvent(new CustomEvent("exercise", { detail: this.state.exercise })); // assets/exercise.js
     this.tell(frame, kind);
   }
 
@@ -209,6 +212,7 @@ function emptyState(): LiveState {
     feeds: new Map(),
     assets: new Map(),
     walls: {},
+    exercise: null,
   };
 }
 
@@ -244,6 +248,7 @@ function foldFrame(state: LiveState, frame: Frame): void {
   Object.assign(state.figures, frame.figures);
   Object.assign(state.charts, frame.charts);
   Object.assign(state.walls, frame.walls);
+  if (frame.exercise !== undefined) state.exercise = frame.exercise;
   for (const health of frame.feeds ?? []) state.feeds.set(health.key, health);
   for (const asset of frame.assets ?? []) state.assets.set(asset.id, asset);
   for (const alert of frame.alerts ?? []) {

@@ -11,7 +11,7 @@ import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
 /** How a layer of the live feed is drawn. */
-export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "halos" | "clusters" | "points";
+export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "halos" | "clusters" | "drills" | "points";
 
 /** Everything the style depends on. `fitZoom` is the zoom at which the county fills the map; `scale` is 1 on a
  *  screen 1080 px high, so that lines and dots keep their share of any wall. */
@@ -55,6 +55,7 @@ export function chooseDrawing(spec: LayerSpec): Drawing {
   if (spec.key.endsWith("heatmap")) return "heat";
   if (spec.key === "case_clocks") return "halos";
   if (spec.key === "alarms") return "clusters";
+  if (spec.key === "exercise") return "drills";
   return spec.key === "open_cases" ? "severities" : "points";
 }
 
@@ -99,6 +100,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
     severities: ["dots"],
     halos: ["halo"],
     clusters: ["flags"],
+    drills: ["dots", "dot-words"],
     points: ["dots"],
   };
   return suffixes[chooseDrawing(spec)].map((suffix) => `${spec.key}-${suffix}`);
@@ -106,7 +108,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
 
 /** Returns the map layers that can be picked, topmost first, each with the feed's layer it belongs to. */
 export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string }[] {
-  const order: Drawing[] = ["clusters", "severities", "points", "assets", "areas", "cells"];
+  const order: Drawing[] = ["clusters", "severities", "drills", "points", "assets", "areas", "cells"];
   return order
     .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
     .flatMap((spec) =>
@@ -159,6 +161,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawn("halos").map((spec) => drawHalos(look, spec)),
     ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
     ...drawn("clusters").map((spec) => drawClusters(look, spec)),
+    ...drawn("drills").flatMap((spec) => drawDrills(look, spec)),
     ...drawSelection(look),
   ];
 }
@@ -427,6 +430,42 @@ function drawPoints(look: Look, spec: LayerSpec): LayerSpecification {
       "circle-stroke-width": grow(look, 0.8, 1.5),
     },
   };
+}
+
+/** What belongs to an exercise: a hollow ring in the colour of its severity, and the word below it. */
+function drawDrills(look: Look, spec: LayerSpec): LayerSpecification[] {
+  const { lang, scale, tokens } = look;
+  const source = sourceOf(spec);
+  return [
+    {
+      id: `${spec.key}-dots`,
+      type: "circle",
+      source,
+      layout: { visibility: visibility(spec) },
+      paint: {
+        "circle-color": tokens.ground,
+        "circle-opacity": 0.6,
+        "circle-radius": grow(look, 6, 10),
+        "circle-stroke-color": classColour(spec, ["get", "class"], tokens.mid),
+        "circle-stroke-width": 2.5 * scale,
+      },
+    },
+    {
+      id: `${spec.key}-dot-words`,
+      type: "symbol",
+      source,
+      layout: {
+        visibility: visibility(spec),
+        "text-field": EXERCISE[lang],
+        "text-font": [FONT_FAMILY],
+        "text-size": 18 * scale,
+        "text-anchor": "top",
+        "text-offset": [0, 0.5],
+        "text-allow-overlap": true,
+      },
+      paint: { "text-color": tokens.high, "text-halo-color": tokens.ground, "text-halo-width": 2 * scale },
+    },
+  ];
 }
 
 /** Severities I and II have markers of their own as well (markers.ts). */

@@ -45,6 +45,8 @@ export interface Case {
   near_at?: number | null;
   due_at?: number | null;
   stopped?: boolean;
+  /** Only where it belongs to an exercise. */
+  exercise?: true;
 }
 
 /** A warning in force; its outline comes once, with it. `ends_at` is null where the issuer gave no end. */
@@ -90,6 +92,7 @@ export interface Alarm {
   lon: number | null;
   lat: number | null;
   simulated: boolean;
+  exercise: boolean;
 }
 
 /** A warning, an alarm or an incident that counts no more. */
@@ -221,6 +224,13 @@ export interface Incident {
   log: IncidentLine[];
 }
 
+/** An exercise that runs; `until` in epoch seconds, `ends` the same as the county's clock says it. */
+export interface Exercise {
+  name: string;
+  until: number;
+  ends: string;
+}
+
 /** A snapshot or a delta: in a delta whatever is absent is unchanged. Times are whole epoch seconds. */
 export interface Frame {
   seq?: number;
@@ -243,6 +253,7 @@ export interface Frame {
   feeds?: FeedHealth[];
   /** By the wall's name; null: it is on its own again. */
   walls?: Record<string, WallOrder | null>;
+  exercise?: Exercise | null;
 }
 
 export interface LegendClass {

@@ -11,31 +11,31 @@ from dashboard.people.viewer import ROLES, Viewer
 PAGES: Final = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover", "people", "audit", "walls")
 """Pages that not everybody may open; each has the right of its name. `/report` and `/status` are the public's."""
 
-DEEDS: Final = ("act", "alarm", "unmask", "hand_over", "roster", "patrols", "visits", "export")
+DEEDS: Final = ("act", "alarm", "unmask", "hand_over", "roster", "patrols", "visits", "export", "exercise")
 """Things of the office.
 
 act: do something to cases, as far as their flow lets the role. alarm: to alarms, as far as
 `brain.alarm_requests` lets the role. unmask: see a name or phone number of a case that is
 theirs. hand_over: sign the shift over. roster: say who is on duty. patrols: see and do the rounds. visits: see whom
-care is for. export: take lists away as files.
+care is for. export: take lists away as files. exercise: begin and end exercises.
 """
 
-ROUND_PAGES: Final = {"tasks": "patrols", "care": "duty"}
+ROUND_PAGES: Final = {"tasks": "patrols", "care": "duty", "exercise": "exercise"}
 """Pages of which another right than one of their name decides; on `/care`, `visits` decides who sees persons."""
 
 # A row a role, a column a right; the columns are those of PAGES and DEEDS.
 _TABLE: Final = """
-               wall duty alarms briefing performance feeds handover people audit walls act alarm unmask hand_over roster patrols visits export
-administrator  x    x    x      x        x           x        x     x      x     x     .   .     .      .         x      x       .      .
-county_duty    x    x    x      x        x           x        x     .      .     x     x   x     x      x         x      x       x      x
-dispatcher     x    x    x      x        x           x        x     .      .     .     x   x     x      x         .      x       .      x
-unit           .    x    x      .        .           .        .     .      .     .     x   x     x      .         .      .       .      x
-town_centre    x    x    x      x        x           .        x     .      .     x     x   x     x      x         x      x       x      x
-village_centre x    x    x      .        .           .        .     .      .     .     x   x     x      .         .      x       x      .
-grid_worker    .    x    .      .        .           .        .     .      .     .     x   .     x      .         .      x       x      .
-supervisor     x    x    x      x        x           x        x     .      x     .     x   x     .      .         .      x       .      x
-leader         x    x    x      x        x           x        x     .      .     .     x   x     .      .         .      .       .      x
-wall           x    .    .      .        .           .        .     .      .     .     .   .     .      .         .      .       .      .
+               wall duty alarms briefing performance feeds handover people audit walls act alarm unmask hand_over roster patrols visits export exercise
+administrator  x    x    x      x        x           x        x     x      x     x     .   .     .      .         x      x       .      .      x
+county_duty    x    x    x      x        x           x        x     .      .     x     x   x     x      x         x      x       x      x      x
+dispatcher     x    x    x      x        x           x        x     .      .     .     x   x     x      x         .      x       .      x      .
+unit           .    x    x      .        .           .        .     .      .     .     x   x     x      .         .      .       .      x      .
+town_centre    x    x    x      x        x           .        x     .      .     x     x   x     x      x         x      x       x      x      .
+village_centre x    x    x      .        .           .        .     .      .     .     x   x     x      .         .      x       x      .      .
+grid_worker    .    x    .      .        .           .        .     .      .     .     x   .     x      .         .      x       x      .      .
+supervisor     x    x    x      x        x           x        x     .      x     .     x   x     .      .         .      x       .      x      x
+leader         x    x    x      x        x           x        x     .      .     .     x   x     .      .         .      .       .      x      .
+wall           x    .    .      .        .           .        .     .      .     .     .   .     .      .         .      .       .      .      .
 """  # noqa: E501 - a table
 
 
@@ -72,6 +72,7 @@ _API: Final[Mapping[str, tuple[str, ...]]] = {
     "/api/handovers": ("handover",),
     "/api/views": ("duty",),
     "/api/exports": ("export",),
+    "/api/exercises": ("exercise",),
     "/api/tasks": ("patrols",),
     "/api/wall": ("wall",),
     "/api/walls": ("walls",),

@@ -15,6 +15,7 @@ from ingest.case_state import STEWARD, STEWARD_SOURCE
 from ingest.connectors import Refusal
 from ingest.formats.entities import guess_feed
 from ingest.formats.envelope import unpack_data
+from ingest.formats.exercises import BegunData, EndedData, read_beginning, read_end
 from ingest.formats.rounds import CheckedData, read_check
 from ingest.formats.shapes import read_familiar
 from ingest.formats.shifts import (
@@ -29,6 +30,7 @@ from ingest.formats.walls import OrderedData, read_order
 from ingest.guard.weight import MOST_MARKS_IN_EVENT
 from ingest.reception import LARGEST_EVENT_BYTES, FieldError, Reception, check_bytes, check_tree
 from ingest.records import (
+    EXERCISE,
     AlarmAcked,
     AlarmActed,
     AlarmAction,
@@ -185,6 +187,14 @@ class _WallOrderedEvent(_Envelope, kw_only=True, tag="wall.ordered"):
     data: OrderedData
 
 
+class _ExerciseBegunEvent(_Envelope, kw_only=True, tag="exercise.begun"):
+    data: BegunData
+
+
+class _ExerciseEndedEvent(_Envelope, kw_only=True, tag="exercise.ended"):
+    data: EndedData
+
+
 AnyEvent = (
     _CaseReportedEvent
     | _CaseActedEvent
@@ -199,6 +209,8 @@ AnyEvent = (
     | _ShiftTakenOverEvent
     | _TaskCheckedEvent
     | _WallOrderedEvent
+    | _ExerciseBegunEvent
+    | _ExerciseEndedEvent
 )
 
 
@@ -212,7 +224,15 @@ class _Common(TypedDict):
 
 
 _decoder = msgspec.json.Decoder(AnyEvent)
-_feeds = {"case": "cases", "worker": "workers", "alarm": "alarms", "shift": "shifts", "task": "rounds", "wall": "walls"}
+_feeds = {
+    "case": "cases",
+    "worker": "workers",
+    "alarm": "alarms",
+    "shift": "shifts",
+    "task": "rounds",
+    "wall": "walls",
+    EXERCISE: EXERCISE,
+}
 _known_action_fields = frozenset(field.name for field in msgspec.structs.fields(_Action))
 
 _AT = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
@@ -303,6 +323,10 @@ def _read_event(event: AnyEvent, reception: Reception, received_at: datetime) ->
                 return read_check(data, common, reception), "wgs84"
             case _WallOrderedEvent(data=data):
                 return read_order(data, common, reception), "wgs84"
+            case _ExerciseBegunEvent(data=data):
+                return read_beginning(data, common, reception), "wgs84"
+            case _ExerciseEndedEvent(data=data):
+                return read_end(data, common, reception), "wgs84"
     except FieldError as error:
         raise _within_data(error) from None
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
 
 from ingest.case_state import CLOSING, REOPENING, REPORT, Action, pick_effective
 from ingest.reasons import Reason, read_reason
-from ingest.records import CaseReported
+from ingest.records import EXERCISE, CaseReported
 from ingest.store import Watermark, load_watermarks
 from ingest.tables import as_ms, as_time, case_actions, case_deadlines, cases
 
@@ -217,7 +217,7 @@ def _make_update(row: Any, closed: bool) -> Update:
 
 def _condition(where: RequestFilter) -> ColumnElement[bool]:
     case = cases.c
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [case.origin != EXERCISE]  # nothing of an exercise leaves the house
     if where.case_ids is None:
         # Whoever has the number of a dispute may ask after it; nobody finds disputes here (`services.is_private`).
         conditions.append(func.substr(case.category, 1, 1).in_(DIGITS))

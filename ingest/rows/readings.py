@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from ingest.arrivals import Arrival
-from ingest.records import Reading
+from ingest.records import EXERCISE, Reading
 from ingest.rows.reading_months import ensure_months
 from ingest.statements import Insert, Row, insert_rows, select_by_keys, select_of_keys, update_newer
 from ingest.stream import digest_event
@@ -20,8 +20,8 @@ COLUMNS = (
     *("feed", "asset_id", "observed_at", "received_at", "value", "unit", "lon", "lat", "cell_code"),
     *("attributes", "origin", "source", "event_id", "event_hash"),
 )
-FEED, ASSET_ID, OBSERVED_AT, RECEIVED_AT, VALUE, EVENT_HASH = (
-    COLUMNS.index(name) for name in ("feed", "asset_id", "observed_at", "received_at", "value", "event_hash")
+FEED, ASSET_ID, OBSERVED_AT, RECEIVED_AT, VALUE, ORIGIN, EVENT_HASH = (
+    COLUMNS.index(name) for name in ("feed", "asset_id", "observed_at", "received_at", "value", "origin", "event_hash")
 )
 LATEST_COLUMNS = COLUMNS[: COLUMNS.index("origin") + 1]
 HOUR_COLUMNS = ("feed", "hour_at", "asset_id", "counted", "total", "lowest", "highest", "last_value", "last_at")
@@ -89,7 +89,8 @@ def hash_event(source: str, event_id: str) -> int:
 def sum_up(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     """Return the newest row of each asset for `latest_readings`, and each asset's hours for `reading_hours`.
 
-    Of two readings of one moment `rank_row` says which is the newer. One without a value is in no hour.
+    Of two readings of one moment `rank_row` says which is the newer. One without a value is in no hour, nor is one of
+    an exercise.
     Both lists are sorted by their keys, so that two recorders at once lock rows in one order.
     """
     newest: dict[tuple[str, str], Row] = {}
@@ -100,7 +101,7 @@ def sum_up(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
         held = newest.get(asset)
         if held is None or at > held[OBSERVED_AT] or (at == held[OBSERVED_AT] and rank_row(row) >= rank_row(held)):
             newest[asset] = row
-        if value is None:
+        if value is None or row[ORIGIN] == EXERCISE:
             continue
         hour = (feed, at - at % HOUR_MS, asset_id)
         sums = hours.get(hour)

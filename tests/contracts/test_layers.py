@@ -23,6 +23,7 @@ SHARED = {
     "case_columns",
     "contract",
     "excerpt",
+    "exercise_book",
     "palettes",
     "places",
     "rounds_book",
@@ -122,7 +123,8 @@ def test_columns_are_of_one_length_and_ids_are_known(layer: Layer, busy: LiveSta
     elif layer.spec.geometry == "area":
         assert set(frame.ids) <= busy.alerts.keys()
     else:
-        assert set(frame.ids) <= busy.cases.keys() | busy.workers.keys() | busy.alarms.keys()
+        known = (busy.cases, busy.workers, busy.alarms, busy.drilled_readings)
+        assert set(frame.ids) <= {id for things in known for id in things}
     assert frame.newest_at is None or frame.newest_at.tzinfo is not None
 
 

@@ -67,6 +67,8 @@ def test_an_address_asks_for_the_right_of_its_page(role: str, page: str) -> None
         ("/api/wall/beat", "wall"),
         ("/api/exports/queue.csv", "export"),
         ("/api/exports/performance.csv", "export"),
+        ("/api/exercises/end", "exercise"),
+        ("/exercise", "exercise"),
     ],
 )
 def test_the_api_asks_for_the_right_of_the_page_that_it_serves(role: str, path: str, right: str) -> None:

@@ -271,6 +271,9 @@ RULES: dict[str, Rule] = {
     ),
     "/api/exports/performance.csv": Rule("scoped", ("/api/exports/performance.csv",)),
     "/api/feeds": Rule("county", ("/api/feeds",)),
+    "/exercise": Rule("county", ("/exercise",)),
+    "/api/exercises": Rule("county", ("/api/exercises",)),
+    "/api/exercises/end": Rule("county"),
     "/api/roster": Rule("scoped", ("/api/roster?days=7",)),
     "/api/roster/phone": Rule("scoped"),  # of the asker's own desk: `tests.browser.test_handover`
     "/api/handovers": Rule("scoped", ("/api/handovers",)),
@@ -311,6 +314,7 @@ RULES: dict[str, Rule] = {
     "/status": Rule("public", ("/status",)),
     "/report/files/{name}": Rule("public"),
     "/report/worker.js": Rule("public"),
+    "/api/public/exercise": Rule("public", ("/api/public/exercise",)),
     "/api/public/map/{revision}": Rule("public"),
     "/api/public/place": Rule("public"),
     "/api/public/photos": Rule("public"),

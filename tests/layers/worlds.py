@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from geo.county import County
+from ingest.exercises import MARK
 from ingest.records import (
     AlarmAcked,
     AlarmRaised,
@@ -17,6 +18,7 @@ from ingest.records import (
     AnyRecord,
     CaseActed,
     CaseReported,
+    ExerciseBegun,
     Reading,
     TaskChecked,
     WorkerLocated,
@@ -190,6 +192,27 @@ def acknowledge(alarm_id: str, at: datetime = NOON) -> AlarmAcked:
     )
 
 
+def begin_exercise(id: str = "begin", at: datetime = NOON, **fields: Any) -> ExerciseBegun:
+    """An exercise of four hours."""
+    told = {"exercise": "k", "name": "防汛演练", "actor": "chen", "role": "county_duty"} | fields
+    return ExerciseBegun(source="desk", id=id, received_at=at, at=at, until=at + timedelta(hours=4), **told)
+
+
+def drill(county: County) -> list[AnyRecord]:
+    """An exercise that runs: a case that is open, one that was closed, and a sensor."""
+    point = county.cells.geometry.iloc[0].representative_point()
+    place = {"lon": point.x, "lat": point.y, "cell_code": str(county.cells.index[0])}
+    closed = act(9, "close", NOON)
+    closed.case_id, closed.origin = f"{MARK}2", "exercise"
+    return [
+        begin_exercise(),
+        report(county, 91, case_id=f"{MARK}1", severity=1, origin="exercise"),
+        report(county, 92, case_id=f"{MARK}2", severity=2, origin="exercise"),
+        closed,
+        sense("air", f"{MARK}air", 480.0, origin="exercise", **place),
+    ]
+
+
 def asset_of(county: County, kind: str, place: int = 0) -> str:
     """The name of a county's n-th asset of a kind."""
     return str(county.assets.index[county.assets["kind"] == kind][place])
@@ -237,6 +260,7 @@ def busy_county(county: County) -> LiveState:
         *(check_in(county, NOON - timedelta(weeks=weeks), cell=0) for weeks in range(6)),
         *(check_in(county, NOON - timedelta(weeks=weeks), cell=1) for weeks in (1, 3)),
         check_in(county, NOON - timedelta(days=3), cell=2, plan="care", person="P2-0"),
+        *drill(county),
         now=NOON + minutes(5),
     )
     state.put_entries([*care_for(county, 0, 2), *care_for(county, 2, 7)])

@@ -29,10 +29,10 @@ interface Line {
   state: string;
 }
 
-/** Returns the alarms that need somebody; those put aside are nobody's for now. */
+/** Returns the alarms that need somebody; those put aside are nobody's for now, and an exercise calls nobody. */
 export function listStanding(feed: LiveFeed): Alarm[] {
   const now = feed.serverNow();
-  return [...feed.state.alarms.values()].filter(({ shelved_until }) => shelved_until === null || shelved_until <= now);
+  return [...feed.state.alarms.values()].filter(({ shelved_until, exercise }) => !exercise && (shelved_until === null || shelved_until <= now));
 }
 
 /** Returns what an alarm is called, and of what thing and where it is. */

@@ -2,6 +2,7 @@
 
 import { followLive } from "../live.ts";
 import type { Words } from "../wire.ts";
+import { makeDrill } from "./alerts.ts";
 import { makeId, postJson } from "./drawer/post.ts";
 import { followHeader } from "./header.ts";
 import { make, makePart, makeSeverity, openPage, part, type Page, readJson, setAttribute, setText, syncList } from "./page.ts";
@@ -31,6 +32,7 @@ interface Row {
   case_id: string | null;
   category: string | null;
   simulated: boolean;
+  exercise: boolean;
   version: number;
   actions: string[];
 }
@@ -337,7 +339,7 @@ class Desk {
     setAttribute(element, "data-kind", row ? (line ? "alarm" : "member") : "group");
     if (row) {
       setAttribute(element, "data-state", row.state);
-      setText(part(element, "name"), page.words(row.name));
+      setText(part(element, "name"), `${row.exercise ? `【${page.say("alert.exercise")}】` : ""}${page.words(row.name)}`);
       setText(part(element, "thing"), [page.words(row.thing), page.words(row.place)].filter(Boolean).join(" · "));
       setText(part(element, "count"), row.count > 1 ? `×${page.number(row.count)}` : "");
       setText(part(element, "age"), row.raised_at === null ? "" : page.span(Math.max(0, now - row.raised_at)));
@@ -375,6 +377,7 @@ class Desk {
     const heading = make("h2", "", makeSeverity(page, file.severity), " ", page.words(file.name));
     const where = make("p", "where", [page.words(file.thing), page.words(file.place)].filter(Boolean).join(" · "));
     const parts: Node[] = [heading, where];
+    if (file.exercise) parts.unshift(...makeDrill(page, file));
     if (file.simulated) parts.push(make("p", "badge", page.say("alarms.simulated")));
     const response = page.words(file.rule_says?.response);
     if (response) parts.push(make("p", "response", make("b", "", page.say("alarms.response")), response));

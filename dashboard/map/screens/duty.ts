@@ -21,8 +21,8 @@ import { followRoster } from "./roster.ts";
 import { openQueue, type QueueRow } from "./queue.ts";
 import { Siren } from "./sound.ts";
 
-const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "staff", "coverage", "alerts"];
-const SHOWN = new Set(["grid", "open_cases", "case_clocks", "alerts"]);
+const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "staff", "coverage", "alerts", "exercise"];
+const SHOWN = new Set(["grid", "open_cases", "case_clocks", "alerts", "exercise"]);
 const ALERTS_EVERY_MS = 30_000;
 const CASE_ZOOM = 14;
 
@@ -50,7 +50,7 @@ export async function start(root: HTMLElement): Promise<void> {
   let tools: MapTools | null = null;
 
   const showOnMap = (row: QueueRow | null) => {
-    if (row || sheet.shown === null) map?.select("open_cases", row?.id ?? null);
+    if (row || sheet.shown === null) map?.select(row?.exercise ? "exercise" : "open_cases", row?.id ?? null);
     if (row && row.lon !== null && row.lat !== null && map && !isSeen(map, row.lon, row.lat)) map.focus(row.lon, row.lat);
   };
   const drawAlerts = () => drawAlertBar(page, feed, sheet.shown, showAlert);
@@ -141,9 +141,9 @@ export async function start(root: HTMLElement): Promise<void> {
     if (intake?.isOpen) return pick ? intake.point(pick) : undefined;
     if (pick?.layer === "alerts") return showAlert(pick.id);
     if (pick?.layer === "grid" && pick.code) return filters.set({ cell: filters.get("cell") === pick.code ? "" : pick.code });
-    if (pick?.layer !== "open_cases" || queue.select(pick.id)) return;
+    if ((pick?.layer !== "open_cases" && pick?.layer !== "exercise") || queue.select(pick.id)) return;
     // Beyond the rows that are loaded: the drawer shows it all the same.
-    map?.select("open_cases", pick.id);
+    map?.select(pick.layer, pick.id);
     drawer.showAt(pick.id, pick.lon, pick.lat).catch((error) => console.warn("the case cannot be read", error));
   }
 }

@@ -13,7 +13,12 @@ export interface LayerChoice {
 
 /** Returns the layers as a scene wants them shown at first. */
 export function chooseLayers(page: Page, keys: string[]): LayerSpec[] {
-  return page.county.layers.map((spec) => ({ ...spec, shown: keys.includes(spec.key) }));
+  return page.county.layers.map((spec) => ({ ...spec, shown: isChosen(keys, spec.key) }));
+}
+
+/** Whether a scene shows a layer: no scene can leave out that something is an exercise. */
+function isChosen(keys: string[], key: string): boolean {
+  return keys.includes(key) || key === "exercise";
 }
 
 /** Shows the switches and the legend of what is on. */
@@ -40,7 +45,7 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
   });
   return {
     choose(keys) {
-      scene = new Set(keys);
+      scene = new Set(specs.map(({ key }) => key).filter((key) => isChosen(keys, key)));
       for (const { key } of specs) show(key, scene.has(key));
       draw();
     },
@@ -49,6 +54,7 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
 
 /** A feed that nobody sends has nothing on the map, so nothing to explain either; nor has a day without warnings. */
 function isHeard(map: CountyMap, spec: LayerSpec): boolean {
+  if (spec.key === "exercise") return map.feed.state.layers.get(spec.key)?.size !== 0;
   if (spec.geometry === "area") return map.feed.state.alerts.size > 0;
   return spec.geometry !== "asset" || map.feed.state.feeds.get(spec.feed ?? "")?.state !== "never";
 }

@@ -10,6 +10,7 @@ import { type Page, readJson } from "./page.ts";
 export interface QueueRow extends Clocked {
   id: number;
   case_id: string;
+  exercise: boolean;
   category: string;
   severity: number;
   title: string;

@@ -3,6 +3,7 @@
 import type { LiveFeed } from "../live.ts";
 import type { Case, Frame } from "../wire.ts";
 import type { Page } from "./page.ts";
+import { makeDrill } from "./alerts.ts";
 import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
 
 const SEVERE = 2;
@@ -38,7 +39,8 @@ export function pulseSevere(page: Page, frame: Frame): void {
 }
 
 function makeRow(page: Page, one: Case): HTMLElement {
-  const top = make("div", "top", makeSeverity(page, one.severity), makePart("class"), makePart("time"));
+  const drill = makeDrill(page, { exercise: one.exercise ?? false });
+  const top = make("div", "top", ...drill, makeSeverity(page, one.severity), makePart("class"), makePart("time"));
   const bottom = make("div", "bottom", makePart("place"), makePart("state"));
   return make("li", "case", top, bottom);
 }

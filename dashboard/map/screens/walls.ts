@@ -12,7 +12,7 @@ const ASK_EVERY_MS = 3000;
 const TICK_MS = 1000;
 /** So long ago a wall may have drawn last before its row turns red. */
 const LATE_S = 15;
-const LAYERS = ["grid", "open_cases"];
+const LAYERS = ["grid", "open_cases", "exercise"];
 const DURATIONS_MINUTES = [0, 15, 60, 480];
 
 interface Beat {

@@ -1,6 +1,7 @@
 // The queue's columns: two lines a row, every sign with a shape and a word beside its colour.
 
 import type { QueueRow } from "../queue.ts";
+import { makeDrill } from "../alerts.ts";
 import { make, makeSeverity, type Page } from "../page.ts";
 import { colourOf, sayClock, sayDeadlines } from "./clock.ts";
 
@@ -44,7 +45,7 @@ export function listColumns(page: Page, show: string, now: () => number): Column
   return [
     { ...head("clock"), width: english ? 116 : 102, ...cell((row) => drawClock(page, row, now())) },
     { ...head("severity"), width: 82, ...cell((row) => makeSeverity(page, row.severity)) },
-    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => markIncident(page, row, twoLines(page.nameCategory(row.category), row.title))) },
+    { ...head("category"), flex: 3, minWidth: 130, ...cell((row) => drawMatter(page, row)) },
     { ...head("place"), flex: 2, minWidth: 92, ...cell((row) => wrapped(page.namePlace(row.cell))) },
     { ...head("unit"), width: 88, ...cell((row) => wrapped(row.unit ? page.nameUnit(row.unit) : "–")) },
     { ...head("state"), width: english ? 82 : 66, ...cell((row) => wrapped(page.nameState(row.category, row.state))) },
@@ -65,6 +66,13 @@ function drawClock(page: Page, row: QueueRow, now: number): HTMLElement {
   return cell;
 }
 
+/** What it is about; what belongs to an exercise says so before anything else. */
+function drawMatter(page: Page, row: QueueRow): HTMLElement {
+  const lines = twoLines(page.nameCategory(row.category), row.title);
+  lines.firstElementChild?.prepend(...makeDrill(page, row), ...markIncident(page, row));
+  return lines;
+}
+
 function twoLines(first: string, second: string): HTMLElement {
   const lines = make("div", "two-lines", make("b", "", first), make("span", "", second));
   lines.title = `${first}\n${second}`;
@@ -72,9 +80,8 @@ function twoLines(first: string, second: string): HTMLElement {
 }
 
 /** A case in incident mode is marked as such, in front of its class. */
-function markIncident(page: Page, row: QueueRow, lines: HTMLElement): HTMLElement {
-  if (row.incident) lines.firstElementChild?.prepend(make("i", "incident-mark", page.say("incident.queue_mark")), " ");
-  return lines;
+function markIncident(page: Page, row: QueueRow): (Node | string)[] {
+  return row.incident ? [make("i", "incident-mark", page.say("incident.queue_mark")), " "] : [];
 }
 
 function wrapped(text: string): HTMLElement {

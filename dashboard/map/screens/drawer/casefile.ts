@@ -92,6 +92,7 @@ export interface CaseFile {
   category: string;
   severity: number;
   channel: string;
+  origin: string;
   title: string | null;
   description: string | null;
   people: number | null;

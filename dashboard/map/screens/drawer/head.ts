@@ -1,5 +1,6 @@
 // The head: how bad, what, where, whose turn it is; and the facts of the report.
 
+import { makeDrill } from "../alerts.ts";
 import type { Page } from "../page.ts";
 import { make, makeSeverity } from "../page.ts";
 import type { CaseFile, Part } from "./casefile.ts";
@@ -27,7 +28,7 @@ export class Head {
     const where = make("p", "where", place);
     if (file.people) where.append(make("span", "people", page.say("drawer.people", { n: file.people })));
     return [
-      make("div", "drawer-head", makeSeverity(page, file.severity), ...this.listPills(file), state),
+      make("div", "drawer-head", ...makeDrill(page, { exercise: file.origin === "exercise" }), makeSeverity(page, file.severity), ...this.listPills(file), state),
       make("h2", "", page.nameCategory(file.category)),
       ...(file.title && file.title !== page.nameCategory(file.category) ? [make("p", "case-title", file.title)] : []),
       where,
