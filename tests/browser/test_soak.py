@@ -26,7 +26,7 @@ def test_a_wall_stays_flat_and_a_leak_in_it_is_found() -> None:
         wall.page.wait_for_function("() => soak.scenes >= 7", timeout=180_000)
         flat = judge(soak(wall, 8, 1.5), BRIEF)
         wall.page.evaluate(LEAK)
-        leaking = judge(soak(wall, 8, 1.5), BRIEF)
+        leaking = judge(soak(wall, 12, 1), BRIEF)
     assert [verdict for verdict in flat if not verdict.kept] == []
     found = {verdict.budget.measure for verdict in leaking if not verdict.kept}
     assert {"heap_mb", "nodes", "listeners"} <= found, leaking

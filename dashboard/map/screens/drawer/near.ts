@@ -100,7 +100,9 @@ export class Near {
   private makeGroup(group: Group): HTMLElement {
     const head = make("button", "group");
     head.type = "button";
-    const element = make("li", "", head, make("ul", "things"));
+    const things = make("ul", "things");
+    if (group.kind === "case") things.setAttribute("role", "group"); // its rows are buttons, see makeThing
+    const element = make("li", "", head, things);
     head.addEventListener("click", () => {
       if (!this.opened.delete(group.kind)) this.opened.add(group.kind);
       void this.ask();
@@ -130,7 +132,8 @@ export class Near {
       row.setAttribute("role", "button");
       row.addEventListener("click", () => this.on.show(caseId));
       row.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter") return;
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
         event.stopPropagation();
         this.on.show(caseId);
       });
