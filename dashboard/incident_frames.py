@@ -54,6 +54,7 @@ def describe_incident(state: LiveState, case: Case) -> dict[str, Any]:
     return {
         "id": case.id,
         "case_id": case.case_id,
+        "exercise": case.is_exercise,
         "category": case.category,
         "severity": case.severity,
         "cell": case.cell,

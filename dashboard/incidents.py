@@ -28,6 +28,7 @@ from dashboard.scope import ask_in_scope, sees_file
 from geo.county import County
 from ingest.answers import CaseFile
 from ingest.case_state import REPORT
+from ingest.exercises import is_exercise
 from ingest.history import read_case
 from ingest.masking import mask_text
 from ingest.records import WallOrdered
@@ -141,6 +142,7 @@ class IncidentFiles:
         case = file.case
         return {
             "case_id": case.case_id,
+            "exercise": is_exercise(case.case_id),
             "category": case.category,
             "severity": case.severity,
             "title": mask_text(case.title),

@@ -204,6 +204,7 @@ export interface IncidentLine {
 /** A case in incident mode, as the wall and its own page show it. Times are epoch seconds. */
 export interface Incident {
   case_id: string;
+  exercise: boolean;
   category: string;
   severity: number;
   state: string;

@@ -1,6 +1,7 @@
 // The parts of an incident as the wall and its own page draw them: units with clocks, ladder, forces, alarms, log.
 
 import type { Incident, IncidentCall, IncidentClock, IncidentLine, IncidentRung } from "../wire.ts";
+import { makeDrill } from "./alerts.ts";
 import { colourOf, sayClock } from "./desk/clock.ts";
 import { make, makePart, makeSeverity, type Page, part, setAttribute, setText, syncList } from "./page.ts";
 
@@ -28,7 +29,7 @@ export function drawHead(page: Page, box: HTMLElement, incident: Incident, now: 
   const key = `${incident.case_id} ${incident.severity} ${incident.category}`;
   if (box.dataset.key !== key) {
     box.dataset.key = key;
-    const top = make("div", "top", makeSeverity(page, incident.severity), makePart("standing"));
+    const top = make("div", "top", ...makeDrill(page, incident), makeSeverity(page, incident.severity), makePart("standing"));
     const title = make("h3", "class", page.nameCategory(incident.category));
     const running = make("div", "running", makePart("word"), makePart("elapsed"));
     box.replaceChildren(top, title, makePart("place"), running, makePart("since"), makePart("whole"), ...more);
