@@ -37,7 +37,8 @@
     for (const other of texts.slice(i + 1)) {
       const width = Math.min(text.right, other.right) - Math.max(text.left, other.left);
       const height = Math.min(text.bottom, other.bottom) - Math.max(text.top, other.top);
-      if (width > 2 && height > 2) blame("over another", text, other.words);
+      const slack = 0.12 * text.size; // corners may touch
+      if (width > slack && height > slack) blame("over another", text, other.words);
     }
   });
   return [texts.length, faults];
