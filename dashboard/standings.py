@@ -19,8 +19,11 @@ from cases.indicators import (
     Period,
     rate_closed,
     rate_found_by_ourselves,
+    rate_joint,
     rate_loop_closed,
+    rate_merged,
     rate_on_time,
+    rate_repeated,
     rate_satisfied,
     rate_solved_at,
 )
@@ -42,11 +45,17 @@ RATES: Final[tuple[Callable[[Sequence[CaseFacts], Period], Indicator], ...]] = (
     lambda cases, period: rate_solved_at("village", cases, period),
     lambda cases, period: rate_solved_at("town", cases, period),
     rate_satisfied,
+    rate_joint,
+    rate_repeated,
+    rate_merged,
 )
 
 
 class TownStanding(msgspec.Struct, frozen=True):
-    """A town's score, 0–100, and how many ranks it rose since a week before; None where either was not measured."""
+    """A town's score, 0–100, and how many ranks it rose since a week before; None where either was not measured.
+
+    As in the briefing, the week before is counted from what is known by now.
+    """
 
     town: str
     score: float | None
@@ -98,12 +107,11 @@ class Standings:
         return now.replace(minute=0, second=0, microsecond=0)
 
     def _compute(self, as_of: datetime, area: str) -> Standing:
-        (facts, period), (facts_before, period_before) = (
-            self._read_known(moment, area) for moment in (as_of, as_of - BEFORE)
-        )
-        before = _number_ranks(rank_towns(facts_before, period_before))
-        towns = rank_towns(facts, period)
+        known = read_known(self._county, self._engine, self._book, as_of.isoformat(), area, self._clock)
+        period = _span(known.as_of)
+        towns = rank_towns(known.facts, period)
         ranks = _number_ranks(towns)
+        before = _number_ranks(rank_towns(known.facts, _span(known.as_of - BEFORE)))
         return Standing(
             as_of=int(as_of.timestamp()),
             days=DAYS,
@@ -113,13 +121,9 @@ class Standings:
             ],
             rates=[
                 Rate(rate.rule, rate.value, rate.numerator, rate.denominator)
-                for rate in (measure(facts, period) for measure in RATES)
+                for rate in (measure(known.facts, period) for measure in RATES)
             ],
         )
-
-    def _read_known(self, moment: datetime, area: str) -> tuple[Sequence[CaseFacts], Period]:
-        known = read_known(self._county, self._engine, self._book, moment.isoformat(), area, self._clock)
-        return known.facts, Period(known.as_of - timedelta(days=DAYS), known.as_of)
 
 
 def make_standings_router(standings: Standings) -> APIRouter:
@@ -132,6 +136,10 @@ def make_standings_router(standings: Standings) -> APIRouter:
         return Response(msgspec.json.encode(standing), media_type="application/json")
 
     return router
+
+
+def _span(end: datetime) -> Period:
+    return Period(end - timedelta(days=DAYS), end)
 
 
 def _number_ranks(towns: Sequence[Score]) -> dict[str, int]:

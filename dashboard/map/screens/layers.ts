@@ -32,7 +32,9 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
     map.setVisible(key, visible);
   };
   const draw = () => {
-    drawSwitches(page, specs, on, scene, (key) => {
+    // Nobody switches an exercise off; while there is none, its word on a wall would only alarm.
+    const switched = specs.filter((spec) => spec.key !== "exercise" || isHeard(map, spec));
+    drawSwitches(page, switched, on, scene, (key) => {
       show(key, !on.has(key));
       draw();
     });
@@ -41,7 +43,7 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
   draw();
   map.feed.subscribe((frame) => {
     sayUnavailable(page, frame);
-    if (frame.feeds || frame.alerts) draw();
+    if (frame.feeds || frame.alerts || frame.layers?.["exercise"]) draw();
   });
   return {
     choose(keys) {
@@ -54,7 +56,7 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
 
 /** A feed that nobody sends has nothing on the map, so nothing to explain either; nor has a day without warnings. */
 function isHeard(map: CountyMap, spec: LayerSpec): boolean {
-  if (spec.key === "exercise") return map.feed.state.layers.get(spec.key)?.size !== 0;
+  if (spec.key === "exercise") return (map.feed.state.layers.get(spec.key)?.size ?? 0) > 0;
   if (spec.geometry === "area") return map.feed.state.alerts.size > 0;
   return spec.geometry !== "asset" || map.feed.state.feeds.get(spec.feed ?? "")?.state !== "never";
 }
