@@ -16,6 +16,7 @@ import msgspec
 from brain.alarm_load import is_flood
 from dashboard.figures import Figures
 from dashboard.incident_frames import Incidents
+from dashboard.release import name_release
 from dashboard.ring import Frame, FrameId
 from ingest.exercises import is_exercise
 from ingest.records import WallOrdered
@@ -245,6 +246,7 @@ class Screen:
         state = self._state
         return {
             "revision": self._revision,
+            "release": name_release(),
             **self._sent,
             "layers": {key: painted.columns() for key, painted in self._layers.items()},
             "assets": [_describe_asset(asset) for asset in state.assets.values() if asset.announced],

@@ -72,7 +72,7 @@ class Appliance:
                 [sys.executable, "app.py"], cwd=ROOT, env=self.environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         try:
-            wait_for(self._is_up, within_s, "the appliance")
+            wait_for(self.is_up, within_s, "the appliance")
         except AssertionError:
             self.stop()
             raise AssertionError(self.log.read_text()[-4000:]) from None
@@ -130,7 +130,7 @@ class Appliance:
         yield engine
         engine.dispose()
 
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
         assert self.process is not None and self.process.poll() is None, "it ended"
         try:
             return bool(self.get("/health")["status"]) and bool(self.health()["status"])

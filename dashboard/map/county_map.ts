@@ -8,6 +8,7 @@ import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type T
 import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import { Pulses } from "./pulses.ts";
+import { reloadOnce } from "./reload.ts";
 import {
   chooseDrawing,
   EXERCISE,
@@ -356,7 +357,8 @@ class DrawnCounty implements CountyMap {
   }
 
   private hear(frame: Frame): void {
-    if (frame.revision && frame.revision !== this.county.revision) reloadFor(frame.revision);
+    // The county pack has changed: ids mean other features now.
+    if (frame.revision && frame.revision !== this.county.revision) reloadOnce("revision", frame.revision);
     for (const [key, columns] of Object.entries(frame.layers ?? {})) {
       if (!this.specs.has(key)) continue;
       let ids = this.dirty.get(key);
@@ -631,13 +633,6 @@ function nameOf({ properties }: GeoJSON.Feature): Words {
 /** The box that the viewer's area lies in: the county's, unless theirs is a part of it. */
 function seenBox(county: CountyInfo): CountyInfo["bbox"] {
   return county.scope?.bbox ?? county.bbox;
-}
-
-/** The county pack has changed: ids mean other features now. Reloads at most once for each revision. */
-function reloadFor(revision: string): void {
-  if (sessionStorage.getItem("revision") === revision) return;
-  sessionStorage.setItem("revision", revision);
-  location.reload();
 }
 
 interface Diff {

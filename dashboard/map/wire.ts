@@ -234,6 +234,8 @@ export interface Exercise {
 
 /** A snapshot or a delta: in a delta whatever is absent is unchanged. Times are whole epoch seconds. */
 export interface Frame {
+  /** In a snapshot: the release that the server runs. */
+  release?: string;
   seq?: number;
   now?: number;
   as_of?: number | null;

@@ -16,6 +16,7 @@ from dashboard.people.demo import DemoViewer
 from dashboard.people.permissions import may
 from dashboard.people.viewer import ROLES, Viewer, find_viewer
 from dashboard.people.walls import name_wall
+from dashboard.release import name_release
 from dashboard.scenes import EXTREMES, FIGURES, INCIDENT_PANELS, PANELS, Scene, Scenes
 from dashboard.text import text
 from geo.county import County
@@ -48,6 +49,7 @@ def lay_out(county: County, lang: str, scenes: Scenes, asked: str | None = None)
         ],
         scene=scene.key,
         fixed=asked or "",
+        release=name_release(),
         scenes=describe_scenes(scenes, county),
         feeds=list_feeds(county),
         groups=describe_groups(read_alarm_rules(county)),

@@ -228,7 +228,7 @@ def test_it_says_that_data_is_simulated(page: Page, wall: Appliance, county: Cou
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("away_s", [5, 240])
+@pytest.mark.parametrize("away_s", [5, 60])
 def test_it_resumes_by_itself_with_nothing_missing(
     page: Page, demo_folder: Path, tmp_path: Path, county: County, away_s: int
 ) -> None:

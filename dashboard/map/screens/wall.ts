@@ -17,6 +17,7 @@ import { openPage, type Page } from "./page.ts";
 import { keepPresence, nameWall } from "./presence.ts";
 import { drawExtremes, drawTowns } from "./ranking.ts";
 import { arrange, readScenes, type Scene } from "./scenes.ts";
+import { followRelease } from "./release.ts";
 import { followStandings } from "./standings.ts";
 import { watchDrawing } from "./still.ts";
 import { drawStream, pulseSevere } from "./stream.ts";
@@ -56,6 +57,7 @@ export async function start(root: HTMLElement): Promise<void> {
     if (!incidents?.aim()) map?.frame(scene.box);
     redrawAll();
   };
+  followRelease(page, feed);
   followHeader(page, feed);
   followCharts(page, feed);
   new Announcer(page, feed, page.slot("voice")!);

@@ -1,0 +1,25 @@
+"""The release that runs: a browser whose page another one made can tell, and take the new one by itself."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+_ROOT: Final = Path(__file__).parent.parent
+_MADE_OF: Final = (
+    "dashboard/**/*.py",
+    "dashboard/**/*.toml",
+    "layers/**/*.py",
+    "assets/*.*",
+    "assets/build/version.txt",
+)
+
+
+@cache
+def name_release() -> str:
+    """Return a short name of what pages are made of: skeletons, texts, layers, style sheets and the map's bundle."""
+    digest = hashlib.sha256()
+    for pattern in _MADE_OF:
+        for path in sorted(_ROOT.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
