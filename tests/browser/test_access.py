@@ -4,6 +4,7 @@ docs/accessibility.md says what is asked and what is left out.
 """
 
 import re
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +68,7 @@ NAME_MOVING = """() => [...document.querySelectorAll('*')].flatMap((one) => ['',
 }))"""
 MAPPED = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.lastDrawnAt"
 SIZES = ((1920, 1080), (3840, 2160), (1080, 1920))
-SCENES = ("overview", "cases", "waste", "traffic", "environment", "force", "health")
+SCENES = tomllib.loads((ROOT / "dashboard/scenes.toml").read_text(encoding="utf-8"))["rotation"]
 # A feed, whose things it reads, between which values, and how many minutes ago: one is silent.
 SILENT = "water"
 FEEDS = (
@@ -184,7 +185,7 @@ def test_axe_finds_nothing_serious(screen: Page, site: str, lang: str) -> None:
     found["duty"] = find_barriers(screen)
     screen.keyboard.press("j")
     screen.keyboard.press("Enter")
-    screen.wait_for_selector(".case-drawer button")
+    screen.wait_for_selector(".case-drawer button:visible")
     screen.keyboard.press("?")
     found["duty, drawer and help"] = find_barriers(screen)
     screen.keyboard.press("Escape")

@@ -91,6 +91,13 @@ function drawSwitches(page: Page, specs: LayerSpec[], on: Set<string>, scene: Se
   );
 }
 
+/** Returns how many of some heights go into the first of two columns, so that the higher one is as low as it can be. */
+function findHalf(heights: number[]): number {
+  const sum = (part: number[]) => part.reduce((a, b) => a + b, 0);
+  const highest = heights.map((_, i) => Math.max(sum(heights.slice(0, i + 1)), sum(heights.slice(i + 1))));
+  return highest.indexOf(Math.min(...highest)) + 1;
+}
+
 function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const box = page.slot("legend");
   if (!box) return;
@@ -100,7 +107,7 @@ function drawLegend(page: Page, map: CountyMap, specs: LayerSpec[]): void {
   const known = [...marks.values()].filter(({ name }) => page.sayName("mark", name) !== name);
   const parts: (Legend | Legend["marks"])[] = [...legends.filter(({ classes }) => classes.length), ...(known.length ? [known] : [])];
   // A county is seldom square: its corners are free, so the legend stands in two columns, one on each side.
-  const half = Math.ceil(parts.length / 2);
+  const half = findHalf(parts.map((one) => (Array.isArray(one) ? one.length : one.classes.length + 2)));
   while (box.childElementCount < 2) box.append(make("div", "legend-side"));
   [parts.slice(0, half), parts.slice(half)].forEach((side, i) =>
     syncList(
