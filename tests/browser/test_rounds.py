@@ -1,5 +1,6 @@
 """A grid worker's phone in a village without signal, in a real Chromium: checked in there, sent later, once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,15 @@ from tests.appliance import Appliance, wait_for
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Appliance]:
-    running = Appliance(tmp_path_factory.mktemp("rounds") / "data", demo_folder).start()
+    """On a county where nothing of the turn before is owed any more, on whichever day of the week this runs."""
+    folder = tmp_path_factory.mktemp("rounds")
+    shutil.copytree(demo_folder, folder / "pack")
+    cases = folder / "pack" / "cases.toml"
+    owed = 'every = { amount = 7, unit = "days" }\ngrace = { amount = 2, unit = "days" }\n'
+    text = cases.read_text(encoding="utf-8")
+    assert owed in text
+    cases.write_text(text.replace(owed, owed.partition("grace")[0]), encoding="utf-8")
+    running = Appliance(folder / "data", folder / "pack").start()
     yield running
     running.stop()
 

@@ -90,6 +90,9 @@ def test_scenes_take_turns_on_one_map_and_leave_out_what_is_silent(page: Page, w
     expect(page.locator("[data-figure=bins_to_empty]")).to_be_hidden()
     assert page.evaluate("() => countyBrain.map.isVisible('open_cases') && !countyBrain.map.isVisible('smart_bins')")
     page.keyboard.press("ArrowRight")  # nobody sends waste, traffic, environment or workers here
+    expect(root).to_have_attribute("data-scene", "performance")
+    expect(page.locator("[data-panel=town_scores] small")).to_contain_text("截至")
+    page.keyboard.press("ArrowRight")
     expect(root).to_have_attribute("data-scene", "health")
     expect(page.locator("[data-slot=health] [data-state=never]").first).to_be_visible()
     expect(page.locator("[data-slot=skipped]")).to_contain_text("环卫、交通、环境")
