@@ -16,7 +16,10 @@ from ingest.store import Watermark, load_watermarks
 from ingest.tables import as_ms, as_time, case_actions, case_deadlines, cases
 
 DIGITS: Final = tuple("0123456789")
-INTERNAL: Final = (*("note", "escalate", "delegate", "supervise", "lift_card", "grade", "join", "part_done", "undo"),)
+INTERNAL: Final = (
+    *("note", "escalate", "delegate", "supervise", "lift_card", "grade", "join", "part_done", "undo"),
+    *("begin_incident", "end_incident"),
+)
 """What the office does among itself: no step of which a citizen is told."""
 
 METRES_A_DEGREE: Final = 111_195.0  # of latitude, on a sphere of 6,371 km

@@ -179,7 +179,7 @@ def test_each_role_is_offered_its_own(api: httpx.Client, county: County) -> None
         for role, area in (("county_duty", ""), ("supervisor", ""), ("grid_worker", first), ("administrator", ""))
     }
     assert offers["county_duty"][0] == "dispatch" and "lift_card" in offers["county_duty"]
-    assert offers["supervisor"] == ["supervise", "lift_card", "note"]
+    assert offers["supervisor"] == ["supervise", "lift_card", "note", "begin_incident"]
     assert offers["grid_worker"] == ["escalate", "note"]
     assert offers["administrator"] == []
     assert not read(api, 1, **as_viewer("supervisor"))["is_turn"]

@@ -260,6 +260,7 @@ RULES: dict[str, Rule] = {
     "/media/{number}/{photo}": Rule("scoped"),  # photos of a case's report: `tests.dashboard.test_field`
     "/api/briefing": Rule("scoped", ("/api/briefing",)),
     "/api/performance": Rule("scoped", ("/api/performance",)),
+    "/api/wall/standing": Rule("scoped", ("/api/wall/standing",)),
     "/api/exports/queue.csv": Rule(
         "scoped",
         (
