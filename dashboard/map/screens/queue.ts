@@ -64,6 +64,7 @@ export interface RowNode {
 export interface GridApi {
   addEventListener(name: string, listener: (event: GridEvent) => void): void;
   setGridOption(name: string, value: unknown): void;
+  getColumnState(): { colId: string; sort?: string | null }[];
   applyColumnState(state: { state: { colId: string; sort: string | null }[]; defaultState: { sort: null } }): void;
   getSelectedNodes(): RowNode[];
   deselectAll(): void;
@@ -88,7 +89,6 @@ interface GridEvent {
 interface WindowAsked {
   startRow: number;
   endRow: number;
-  sortModel: { colId: string; sort: "asc" | "desc" }[];
   successCallback(rows: QueueRow[], length: number): void;
   failCallback(): void;
 }
@@ -252,7 +252,7 @@ export class Queue {
   }
 
   private async answer(asked: WindowAsked): Promise<void> {
-    if (this.keepSort(asked)) return asked.failCallback();
+    if (this.keepSort()) return asked.failCallback();
     const { signal } = this.asking;
     try {
       const answer = await this.ask(asked.startRow);
@@ -352,9 +352,13 @@ export class Queue {
     if (known.length) this.grid.redrawRows({ rowNodes: known });
   }
 
-  /** Takes a click on a column's head into the filters; says whether it did, so that this window is asked for anew. */
-  private keepSort({ sortModel: [first] }: WindowAsked): boolean {
-    const sort = first ? `${first.sort === "desc" ? "-" : ""}${first.colId}` : "";
+  /**
+   * Takes a click on a column's head into the filters; says whether it did, so that this window is asked for anew.
+   * What counts is how the heads stand now: a window may have been asked for before they changed.
+   */
+  private keepSort(): boolean {
+    const head = this.grid.getColumnState().find(({ sort }) => sort);
+    const sort = head ? `${head.sort === "desc" ? "-" : ""}${head.colId}` : "";
     if (sort === this.filters.get("sort")) return false;
     this.filters.set({ sort });
     return true;
