@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from brain.alarm_book import Entry
-from ingest.exercises import is_exercise
 from layers.alarm_words import find_point, name_alarm
 from layers.contract import Card, Fact, Frame, Headline, LegendClass, Paint, Spec, Title, View
 from layers.palettes import SEVERITY
@@ -40,7 +39,7 @@ def compute(state: LiveState, view: View) -> Frame:
         (id, entry, place)
         for id, entry in ((id, state.alarms[id]) for id in wanted)
         if entry.alarm.needs_somebody(state.now_ms)
-        and not is_exercise(entry.alarm_id)
+        and entry.origin != "exercise"
         and (place := find_point(state, entry)) is not None
     ]
     return Frame(

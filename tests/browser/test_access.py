@@ -230,8 +230,11 @@ def test_a_wall_is_read_from_afar(screen: Page, site: str, lang: str) -> None:
         open_wall(screen, site, lang)
         for number, scene in enumerate(SCENES):
             show_scene(screen, number)
-            screen.wait_for_timeout(500)  # the charts follow the scene
-            count, found = screen.evaluate(FAULTS_OF_TEXTS)
+            for _ in range(20):  # charts and the map's scale follow the scene
+                screen.wait_for_timeout(500)
+                count, found = screen.evaluate(FAULTS_OF_TEXTS)
+                if not found:
+                    break
             assert count > 50
             faults[f"{scene} {width}×{height}"] = found
     assert {where: what for where, what in faults.items() if what} == {}
