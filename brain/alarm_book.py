@@ -7,6 +7,7 @@ from typing import Any, Final
 from brain.alarms import CLEAR, ESCALATE, RAISE, Alarm, fold, move
 from cases.fold import Step
 from ingest.case_state import make_action_key
+from ingest.exercises import is_exercise
 from ingest.records import Origin
 from ingest.rows.alarms import AlarmStep, AnyAlarm, describe_action
 from ingest.tables import as_ms
@@ -36,6 +37,11 @@ class Entry:
     lon: float | None = None
     lat: float | None = None
     origin: Origin = "live"
+
+    @property
+    def is_exercise(self) -> bool:
+        """Whether it belongs to an exercise."""
+        return is_exercise(self.alarm_id)
 
 
 def read_step(row: AlarmStep) -> Step:

@@ -74,7 +74,7 @@ def make_alarms_router(hub: Hub, engine: Engine, rules: AlarmRules, actor: Alarm
                 and (entry.alarm.cell_code or "").startswith(area)
                 and entry.alarm.is_shelved(now_ms) == shelved
             }
-            flood = is_flood((entry.alarm for entry in standing if not is_exercise(entry.alarm_id)), now_ms)
+            flood = is_flood((entry.alarm for entry in standing if not entry.is_exercise), now_ms)
             if shelved:
                 lines = [_draw_shelved(entry) for entry in wanted.values()]
             else:
@@ -170,7 +170,7 @@ def describe_alarm(live: LiveState, entry: Entry, asker: Asker) -> dict[str, Any
         "lon": None if place is None else place[0],
         "lat": None if place is None else place[1],
         "simulated": entry.origin == "simulated",
-        "exercise": is_exercise(entry.alarm_id),
+        "exercise": entry.is_exercise,
         "version": alarm.version,
         "actions": list_legal(alarm, rule, asker, now_ms),
     }

@@ -18,7 +18,6 @@ from dashboard.figures import Figures
 from dashboard.incident_frames import Incidents
 from dashboard.release import name_release
 from dashboard.ring import Frame, FrameId
-from ingest.exercises import is_exercise
 from ingest.records import WallOrdered
 from ingest.tables import as_ms, as_time
 from layers import LAYERS
@@ -271,9 +270,7 @@ class Screen:
             return {}
         self._figures_ms = state.clock_ms
         standing = (
-            entry.alarm
-            for entry in state.alarms.values()
-            if entry.alarm.state != "normal" and not is_exercise(entry.alarm_id)
+            entry.alarm for entry in state.alarms.values() if entry.alarm.state != "normal" and not entry.is_exercise
         )
         self._flood = is_flood(standing, state.now_ms)
         self._figures.refresh(self._waiting_feeds, lambda key: self._layers[key].measure(state))
@@ -442,7 +439,7 @@ def _describe_alarm(id: int, state: LiveState) -> Message:
         "lon": None if place is None else round(place[0], DECIMALS),
         "lat": None if place is None else round(place[1], DECIMALS),
         "simulated": entry.origin == "simulated",
-        "exercise": is_exercise(entry.alarm_id),
+        "exercise": entry.is_exercise,
     }
 
 

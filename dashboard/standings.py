@@ -13,42 +13,17 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy import Engine
 
-from cases.facts import CaseFacts
-from cases.indicators import (
-    Indicator,
-    Period,
-    rate_closed,
-    rate_found_by_ourselves,
-    rate_joint,
-    rate_loop_closed,
-    rate_merged,
-    rate_on_time,
-    rate_repeated,
-    rate_satisfied,
-    rate_solved_at,
-)
+from cases.indicators import Period
 from cases.scores import Score
 from dashboard.briefing import find_now, read_known
 from dashboard.factbook import FactBook
 from dashboard.people.viewer import get_viewer
-from dashboard.performance import rank_towns
+from dashboard.performance import INDICATORS, rank_towns
 from dashboard.scope import find_area
 from geo.county import County
 
 DAYS: Final = 30
 BEFORE: Final = timedelta(days=7)
-RATES: Final[tuple[Callable[[Sequence[CaseFacts], Period], Indicator], ...]] = (
-    rate_closed,
-    rate_on_time,
-    rate_loop_closed,
-    rate_found_by_ourselves,
-    lambda cases, period: rate_solved_at("village", cases, period),
-    lambda cases, period: rate_solved_at("town", cases, period),
-    rate_satisfied,
-    rate_joint,
-    rate_repeated,
-    rate_merged,
-)
 
 
 class TownStanding(msgspec.Struct, frozen=True):
@@ -68,7 +43,7 @@ class Rate(msgspec.Struct, frozen=True):
     rule: str
     value: float | None
     numerator: int
-    denominator: int | None
+    denominator: int
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -121,7 +96,8 @@ class Standings:
             ],
             rates=[
                 Rate(rate.rule, rate.value, rate.numerator, rate.denominator)
-                for rate in (measure(known.facts, period) for measure in RATES)
+                for rate in (measure(known.facts, period) for measure in INDICATORS)
+                if rate.denominator is not None
             ],
         )
 

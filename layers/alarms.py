@@ -39,7 +39,7 @@ def compute(state: LiveState, view: View) -> Frame:
         (id, entry, place)
         for id, entry in ((id, state.alarms[id]) for id in wanted)
         if entry.alarm.needs_somebody(state.now_ms)
-        and entry.origin != "exercise"
+        and not entry.is_exercise
         and (place := find_point(state, entry)) is not None
     ]
     return Frame(

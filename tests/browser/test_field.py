@@ -13,6 +13,7 @@ from sqlalchemy import select
 from geo.county import County
 from ingest.tables import case_actions, cases
 from tests.appliance import Appliance, act, wait_for
+from tests.browser.lift import send_from_a_lift
 
 SIZE: Any = {"width": 390, "height": 844}
 RESIDENT = "/report?as=resident"
@@ -100,19 +101,8 @@ def test_a_report_made_without_a_network_arrives_once_and_can_be_followed(
     expect(waiting).to_contain_text("没有网络")
     assert product.counters()["accepted"] == accepted
 
-    # Its first answer is lost on the way, as in a lift: sent again, it is still one.
-    lost: list[str] = []
-
-    def lose(route: Any) -> None:
-        route.fetch()
-        lost.append(route.request.post_data)
-        route.abort()
-
-    page.route("**/api/public/reports", lose, times=1)
-    phone.set_offline(False)
-    expect(waiting).to_contain_text("没有网络")
-    wait_for(lambda: lost or page.wait_for_timeout(50), what="the first try")
-    page.get_by_role("button", name="立即发送").click()
+    # Its first answers are lost on the way: sent again and again, it is still one.
+    send_from_a_lift(phone, page, "**/api/public/reports")
     sent = page.locator(".report[data-state=sent]")
     expect(sent).to_have_count(1)
     number, code = sent.locator("dd").all_inner_texts()

@@ -13,6 +13,7 @@ from geo.county import County
 from ingest.store import open_database
 from ingest.tables import task_checks
 from tests.appliance import Appliance, wait_for
+from tests.browser.lift import send_from_a_lift
 
 
 @pytest.fixture(scope="module")
@@ -89,19 +90,8 @@ def test_a_patrol_checked_in_without_a_network_arrives_once(
     expect(task.get_by_role("button", name="到场打卡")).to_be_hidden()
     assert product.counters()["accepted"] == accepted
 
-    # Its first answer is lost on the way: sent again, it is still one.
-    lost: list[str] = []
-
-    def lose(route: Any) -> None:
-        route.fetch()
-        lost.append(route.request.post_data)
-        route.abort()
-
-    page.route("**/api/tasks/checks", lose, times=1)
-    phone.set_offline(False)
-    wait_for(lambda: lost or page.wait_for_timeout(50), what="the first try")
-    expect(waiting).to_contain_text("没有网络")
-    page.get_by_role("button", name="立即发送").click()
+    # Its first answers are lost on the way: sent again and again, it is still one.
+    send_from_a_lift(phone, page, "**/api/tasks/checks")
     expect(task.locator(".kept[data-state=sent]")).to_contain_text("已打卡")
     (check,) = wait_for(lambda: read_checks(product, "daily"), what="the recorder") or []
     assert (check.cell_code, check.worker, check.note) == (county.cells.index[0], "demo-grid_worker", "楼道已清")

@@ -7,13 +7,13 @@ import pytest
 from soak.budget import BUDGETS, judge
 from soak.run import open_wall, soak
 
-# In seconds only what leaks fast can be told from noise.
+# In seconds only what leaks fast can be told from noise, and from what one scene has more of than another.
 BRIEF = [replace(budget, noise=3 * budget.noise) for budget in BUDGETS]
 LEAK = """() => {
   window.leaked = [];
   countyBrain.feed.subscribe(() => {
     const [box, hear] = [document.createElement("div"), () => window.leaked];
-    for (let i = 0; i < 20; i++) box.append(document.createElement("i"));
+    for (let i = 0; i < 200; i++) box.append(document.createElement("i"));
     for (let i = 0; i < 5; i++) document.addEventListener("county-leak", () => hear(box));
     window.leaked.push(box, new Array(20_000).fill(Math.random()));
   });

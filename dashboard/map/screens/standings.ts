@@ -8,7 +8,7 @@ interface Standing {
   as_of: number;
   days: number;
   towns: { town: string; score: number | null; risen: number | null }[];
-  rates: { rule: string; value: number | null; numerator: number; denominator: number | null }[];
+  rates: { rule: string; value: number | null; numerator: number; denominator: number }[];
 }
 
 const ASK_EVERY_MS = 60_000;
@@ -89,7 +89,7 @@ function drawRates(page: Page, list: HTMLElement, standing: Standing): void {
     (row, one) => {
       setText(part(row, "name"), page.say(`wall.rate_${one.rule}`));
       setText(part(row, "value"), one.value === null ? "–" : `${page.number(one.value, 1)} %`);
-      setText(part(row, "sum"), `${page.number(one.numerator)} / ${page.number(one.denominator ?? 0)}`);
+      setText(part(row, "sum"), `${page.number(one.numerator)} / ${page.number(one.denominator)}`);
       setAttribute(part(row, "bar"), "style", `--share: ${((one.value ?? 0) / 100).toFixed(3)}`);
     },
   );
