@@ -143,7 +143,7 @@ def measure_ours(moving: MovingCounty) -> dict[str, float]:
     """Return the costs of one update of our map."""
     server = RunningServer(make_app(moving.county, moving.hub))
     try:
-        with open_page(server.url, "window.countyBrain?.map?.lastDrawnAt && countyBrain.map.maplibre.loaded()") as (
+        with open_page(server.url, "window.countyBrain?.map?.isWhole && countyBrain.map.maplibre.loaded()") as (
             page,
             thread,
         ):

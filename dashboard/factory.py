@@ -9,6 +9,7 @@ from dash.backends._fastapi import FastAPIDashServer
 from dash.development.base_component import Component
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from plotly.offline import get_plotlyjs_version
 from sqlalchemy import Engine
 
 from brain.alarm_rules import read_alarm_rules
@@ -87,12 +88,23 @@ class Screens(Dash):
     county: County
     default_language: str
 
+    def _config(self) -> dict[str, Any]:
+        """Return what Dash's renderer is told: plotly.js with bars and lines alone, a quarter of the whole.
+
+        Of `serve_locally` the renderer asks only whether to take the whole one from plotly's package.
+        """
+        url = f"{self.get_asset_url('build/plotly-basic.min.js')}?v={get_plotlyjs_version()}"
+        return {**super()._config(), "serve_locally": False, "plotlyjs_url": url}  # type: ignore[no-untyped-call]
+
     def interpolate_index(self, *arguments: Any, **parts: Any) -> str:
         """Return the HTML of the page that is asked for."""
         request = self.backend.request_adapter()
         screen = str(request.path).strip("/").partition("/")[0]
         lang = choose_language(request.args.get("lang"), self.default_language)
         parts["title"] = make_title(screen, self.county, lang)
+        if screen == "wall":
+            # The grid of the desk's pages is the largest of Dash's scripts, and a wall has no table.
+            parts["scripts"] = "\n".join(line for line in parts["scripts"].splitlines() if "dash_ag_grid" not in line)
         theme = "light" if screen in LIGHT_SCREENS else "dark"
         page: str = super().interpolate_index(*arguments, **parts)  # type: ignore[no-untyped-call]
         frame = f'<html lang="{_as_locale(lang)}" data-theme="{theme}">'
@@ -130,10 +142,11 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
     dash._setup_server()  # type: ignore[no-untyped-call]
     app: FastAPI = dash.server
+    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
+    # Routes are tried in their order, and walls say most often that they are there.
+    app.include_router(make_walls_router(open_wall_desk(settings, county, hub, publisher, scenes), sheets))
     _include_routers(app, settings, county, hub, engine, book, publisher)
     app.include_router(make_shifts_router(shifts))
-    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
-    app.include_router(make_walls_router(open_wall_desk(settings, county, hub, publisher, scenes), sheets))
     guard_app(app, settings, county, dash.csp_hashes())
     return app
 

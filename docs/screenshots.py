@@ -11,7 +11,7 @@ from tests.appliance import ROOT, Appliance, wait_for
 from tests.browser.chromium import ARGUMENTS, PROGRAM
 
 IMAGES = Path(__file__).with_name("images")
-READY = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map"
+READY = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.isWhole"
 READY_FEEDS = "() => document.querySelector('[data-slot=rows] tr')"
 READY_REPORT = "() => document.querySelector('[data-slot=map][data-ready]')"
 PICTURES = {

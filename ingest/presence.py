@@ -14,8 +14,8 @@ from msgspec import Meta
 
 from ingest.stream import StreamUnavailable
 
-ALIVE_MS: Final = 15_000
-"""So long after its last word a wall counts as showing: three beats."""
+ALIVE_MS: Final = 25_000
+"""So long after its last word a wall counts as showing: two beats of ten seconds, and a late one."""
 KEPT_S: Final = 24 * 3600
 INDEX: Final = "presence:{walls}"
 

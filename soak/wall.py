@@ -10,7 +10,7 @@ from soak.samples import Sample
 from tests.appliance import Appliance
 
 MB = 1024 * 1024
-LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && countyBrain.map?.lastDrawnAt"
+LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && countyBrain.map?.isWhole"
 COUNT_CONTEXTS = """
   window.soak = { contexts: [], lost: 0, updates: 0, scenes: 0 };
   const get = HTMLCanvasElement.prototype.getContext;

@@ -4,6 +4,7 @@
 //   wall-start.js               a wall's first page, and the one that says why it shows nothing
 //   chunk-*.js                  what only one screen needs
 //   maplibre-gl-worker.js       MapLibre's worker; it must be a file of our own origin, a blob: would need a looser CSP
+//   plotly-basic.min.js         plotly.js with bars and lines alone, as a whole (dashboard/factory.py tells Dash of it)
 //   version.txt                 a hash of the entry; assets/loader.js asks for it before anything else
 //   fonts/                      Noto Sans SC; a browser fetches only the unicode ranges that a page shows
 //   field/                      the pages for phones, which load nothing of the above (dashboard/field/pages.py serves them):
@@ -15,6 +16,7 @@ import { fileURLToPath } from "node:url";
 import path from "node:path";
 import * as esbuild from "esbuild";
 
+const { resolve } = createRequire(import.meta.url);
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, "../..");
 const outdir = path.join(root, "assets/build");
@@ -43,7 +45,7 @@ const fieldOptions = {
     report: path.join(here, "field/report.ts"),
     status: path.join(here, "field/status.ts"),
     tasks: path.join(here, "field/tasks.ts"),
-    "small-map": createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl.css"),
+    "small-map": resolve("maplibre-gl/dist/maplibre-gl.css"),
   },
   outdir: path.join(staging, "field"),
 };
@@ -57,8 +59,11 @@ const serviceWorkerOptions = {
 };
 
 async function copyWorker(folder) {
-  const worker = createRequire(import.meta.url).resolve("maplibre-gl/dist/maplibre-gl-worker.mjs");
-  await copyFile(worker, path.join(folder, "maplibre-gl-worker.js"));
+  await copyFile(resolve("maplibre-gl/dist/maplibre-gl-worker.mjs"), path.join(folder, "maplibre-gl-worker.js"));
+}
+
+async function copyPlotly(folder) {
+  await copyFile(resolve("plotly.js-basic-dist-min"), path.join(folder, "plotly-basic.min.js"));
 }
 
 async function writeVersion(folder) {
@@ -71,6 +76,7 @@ async function build() {
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
   await Promise.all([options, fieldOptions, serviceWorkerOptions].map((each) => esbuild.build(each)));
+  await copyPlotly(staging);
   await copyWorker(staging);
   await copyWorker(path.join(staging, "field"));
   await writeVersion(staging);
@@ -81,6 +87,7 @@ async function build() {
 async function watch() {
   await mkdir(outdir, { recursive: true });
   const context = await esbuild.context({ ...options, outdir, minify: false, logLevel: "info" });
+  await copyPlotly(outdir);
   await copyWorker(outdir);
   await context.rebuild();
   await writeVersion(outdir);

@@ -2,7 +2,7 @@
 
 import * as maplibre from "maplibre-gl";
 import { CLUSTERED_TO_ZOOM, clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
-import { boxOf, centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
+import { boxOf, centreOf, fetchGeometry, fetchPart, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
@@ -72,6 +72,8 @@ export interface CountyMap {
   readonly maplibre: maplibre.Map;
   /** When the last frame was drawn, in epoch milliseconds of this browser; null before the first. */
   readonly lastDrawnAt: number | null;
+  /** Whether the county pack's assets are there, too: they come when the county is drawn. */
+  readonly isWhole: boolean;
   /** Shows or hides a layer; the markers of severe cases stay, whatever is hidden. */
   setVisible(layer: string, visible: boolean): void;
   isVisible(layer: string): boolean;
@@ -102,6 +104,9 @@ const FLUSH_EVERY_MS = 250;
 /** How near to a dot a finger or a mouse must be, in pixels. */
 const PICK_MARGIN = 4;
 const FONTS_WAIT_MS = 3000;
+/** So long at most do the assets wait for the county to be drawn. */
+const COUNTY_FIRST_MS = 5000;
+const ASK_AGAIN_MS = 5000;
 
 /** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live. */
 export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
@@ -119,8 +124,11 @@ class DrawnCounty implements CountyMap {
   readonly county: CountyInfo;
   readonly maplibre: maplibre.Map;
   lastDrawnAt: number | null = null;
+  isWhole = false;
   private specs: Map<string, LayerSpec>;
   private look: Look;
+  /** The style's layers as the map has them. */
+  private layers: maplibre.LayerSpecification[] = [];
   private tokens: Tokens;
   private padding: number | maplibre.PaddingOptions;
   private listeners = new Set<PickListener>();
@@ -129,6 +137,7 @@ class DrawnCounty implements CountyMap {
   private flushTimer: ReturnType<typeof setTimeout> | null = null;
   private flushedAt = 0;
   private ready = false;
+  private destroyed = false;
   private movedByHand = false;
   private heat: HeatBins;
   private markers: SevereMarkers;
@@ -162,11 +171,6 @@ class DrawnCounty implements CountyMap {
       chooseSpecs(options).map((spec) => [spec.key, { ...spec }]),
     );
     this.heat = new HeatBins(options.county.bbox);
-    for (const asset of geometry.assets.features) {
-      const place = centreOf(asset);
-      if (place) this.assetPlaces.set(Number(asset.id), place);
-      this.assetNames.set(Number(asset.id), nameOf(asset));
-    }
     this.maplibre = new maplibre.Map({
       container: this.container,
       style: { version: 8, sources: {}, layers: [] },
@@ -191,6 +195,7 @@ class DrawnCounty implements CountyMap {
     );
     this.start();
     this.unsubscribe = this.feed.subscribe((frame) => this.hear(frame));
+    void this.bringAssets();
   }
 
   setVisible(layer: string, visible: boolean): void {
@@ -279,6 +284,7 @@ class DrawnCounty implements CountyMap {
   }
 
   destroy(): void {
+    this.destroyed = true;
     this.unsubscribe();
     if (this.flushTimer) clearTimeout(this.flushTimer);
     this.listeners.clear();
@@ -300,7 +306,42 @@ class DrawnCounty implements CountyMap {
     map.on("mousemove", (event) => {
       map.getCanvas().style.cursor = this.pickAt(event.point, event.lngLat) ? "pointer" : "";
     });
-    map.setStyle(makeStyle(this.look), { diff: false });
+    const style = makeStyle(this.look);
+    this.layers = style.layers;
+    map.setStyle(style, { diff: false });
+  }
+
+  /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
+  private async bringAssets(): Promise<void> {
+    await this.maplibre.once("style.load");
+    await Promise.race([waitForPicture(this.maplibre), sleep(COUNTY_FIRST_MS)]);
+    const { features } = await this.fetchAssets();
+    if (this.destroyed) return;
+    for (const asset of features) {
+      const place = centreOf(asset);
+      if (place) this.assetPlaces.set(Number(asset.id), place);
+      this.assetNames.set(Number(asset.id), nameOf(asset));
+    }
+    const { assets } = this.geometry;
+    assets.features = features.concat(assets.features); // those that events have told of meanwhile
+    void this.source("assets").setData(assets);
+    this.isWhole = true;
+    this.dress();
+    for (const spec of this.specs.values())
+      if (spec.geometry === "asset") this.dirty.set(spec.key, new Set(this.feed.state.layers.get(spec.key)?.keys()));
+    this.schedule();
+  }
+
+  private async fetchAssets(): Promise<GeoJSON.FeatureCollection> {
+    for (;;) {
+      try {
+        return await fetchPart(this.county.revision, "assets");
+      } catch (error) {
+        if (this.destroyed) return { type: "FeatureCollection", features: [] };
+        console.warn("the assets are asked for again:", error);
+        await sleep(ASK_AGAIN_MS);
+      }
+    }
   }
 
   private applyVisibility(spec: LayerSpec): void {
@@ -339,10 +380,16 @@ class DrawnCounty implements CountyMap {
   /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
   private refit(): void {
     if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
-    const old = makeLayers(this.look);
+    this.dress();
+  }
+
+  /** Makes the style what it has to be by now. */
+  private dress(): void {
     this.look = this.makeLook();
     if (!this.ready) return;
-    makeLayers(this.look).forEach((layer, i) => this.restyle(old[i]!, layer));
+    const worn = this.layers;
+    this.layers = makeLayers(this.look);
+    this.layers.forEach((layer, i) => this.restyle(worn[i]!, layer));
     for (const spec of this.look.layers)
       if (chooseDrawing(spec) === "clusters") void this.source(sourceOf(spec)).setClusterOptions(clusterBy(this.look.scale));
   }
@@ -456,6 +503,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private drawAssets(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    if (!this.isWhole) return; // all of them are painted then
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
       this.paintClass(spec, id, feature);
@@ -618,6 +666,22 @@ class DrawnCounty implements CountyMap {
     if (!place || place[0] == null || place[1] == null) return null;
     return point(id, place as LonLat, {});
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits for a frame with all that is there to draw; unlike "idle" it comes while the feed keeps the map busy, too. */
+function waitForPicture(map: maplibre.Map): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!map.loaded()) return;
+      map.off("render", look);
+      resolve();
+    };
+    map.on("render", look);
+  });
 }
 
 function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {

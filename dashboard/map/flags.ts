@@ -2,7 +2,7 @@
 // and how many they are. Filled: nobody has acknowledged it yet. All is drawn by MapLibre, so no element comes or goes.
 
 import type { ExpressionSpecification, GeoJSONSourceSpecification, SymbolLayerSpecification } from "maplibre-gl";
-import { ICON_RATIO, type Pixels, type Tokens } from "./icons.ts";
+import { brushOf, ICON_RATIO, type Pixels, type Tokens } from "./icons.ts";
 
 /** Beyond this zoom nothing is clustered: a few metres are then a finger's breadth. */
 export const CLUSTERED_TO_ZOOM = 17;
@@ -79,7 +79,7 @@ export function drawFlag({ rank, digits }: Flag, tokens: Tokens): Pixels {
   const [width, height] = [Math.ceil(widthOf(digits)), BOX + TAIL];
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width * ICON_RATIO, height * ICON_RATIO];
-  const brush = canvas.getContext("2d", { willReadFrequently: true })!;
+  const brush = brushOf(canvas);
   brush.scale(ICON_RATIO, ICON_RATIO);
   brush.lineJoin = "round";
   const middle = width / 2;

@@ -7,9 +7,10 @@ export type Part = (typeof PARTS)[number];
 export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
 export type LonLat = [number, number];
 
-/** Fetches every part of a county's geometry; a part that the pack does not have is empty. */
+/** Fetches a county's geometry but for its assets, which come when the county is drawn; what a pack lacks is empty. */
 export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
-  const fetched = await Promise.all(PARTS.map((part) => fetchPart(county.revision, part)));
+  const none: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
+  const fetched = await Promise.all(PARTS.map((part) => (part === "assets" ? none : fetchPart(county.revision, part))));
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 

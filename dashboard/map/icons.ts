@@ -15,7 +15,7 @@ export function drawMark(name: string, tokens: Tokens): Pixels {
 /** Returns the same shape as a data URL, for legends in HTML. */
 export function showMark(name: string, tokens: Tokens): string {
   const canvas = makeCanvas(SIZE);
-  (MARKS[name] ?? MARKS["other"]!)(canvas.getContext("2d")!, tokens);
+  (MARKS[name] ?? MARKS["other"]!)(brushOf(canvas), tokens);
   return canvas.toDataURL();
 }
 
@@ -146,9 +146,14 @@ function outlined(brush: Brush, edge: string, inside: string, trace: () => void)
 }
 
 function paint(draw: (brush: Brush) => void, size = SIZE): Pixels {
-  const brush = makeCanvas(size).getContext("2d", { willReadFrequently: true })!;
+  const brush = brushOf(makeCanvas(size));
   draw(brush);
   return brush.getImageData(0, 0, size, size);
+}
+
+/** Every canvas here is read back at once: kept out of the graphics process, that takes no time. */
+export function brushOf(canvas: HTMLCanvasElement): Brush {
+  return canvas.getContext("2d", { willReadFrequently: true })!;
 }
 
 function makeCanvas(size: number): HTMLCanvasElement {

@@ -33,6 +33,9 @@ const screens: Record<string, () => Promise<Screen>> = {
   map: () => import("./bare.ts"),
 };
 
+// A page's first screen is loaded while Dash still renders the page, which is named like it.
+void screens[location.pathname.split("/")[1] ?? ""]?.();
+
 const started = new WeakSet<Element>();
 
 async function startScreens(): Promise<void> {

@@ -373,13 +373,22 @@ function drawHeat(look: Look, spec: LayerSpec): LayerSpecification[] {
   ];
 }
 
+/** From this number on assets are too small in the county's view for a shape on each that has a common mark. */
+const MANY_ASSETS = 1000;
+/** The mark that the highest class says as well; in a county of thousands there are hundreds of it. */
+const COMMON_MARK = "full";
+
+function countAssets(look: Look, spec: LayerSpec): number {
+  const kinds = new Set(spec.kinds ?? []);
+  return look.geometry.assets.features.filter(({ properties }) => kinds.has(properties?.["kind"])).length;
+}
+
 /** Few, important assets are larger; thousands of them are small. */
 function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
-  const kinds = new Set(spec.kinds ?? []);
-  const count = look.geometry.assets.features.filter(({ properties }) => kinds.has(properties?.["kind"])).length;
+  const count = countAssets(look, spec);
   if (count < 60) return grow(look, 6, 12);
   if (count < 300) return grow(look, 5, 10);
-  return count < 1000 ? grow(look, 3, 9) : grow(look, 1.9, 8);
+  return count < MANY_ASSETS ? grow(look, 3, 9) : grow(look, 1.9, 8);
 }
 
 function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
@@ -399,12 +408,15 @@ function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
   };
 }
 
+/** A shape on each marked asset; a common one among thousands only where a street's worth of them is in view. */
 function drawMarks(look: Look, spec: LayerSpec): LayerSpecification {
+  const ofLayer: ExpressionSpecification = ["==", ["get", "layer"], spec.key];
+  const near: ExpressionSpecification = [">=", ["zoom"], Math.floor(look.fitZoom) + 2];
   return {
     id: `${spec.key}-marks`,
     type: "symbol",
     source: "marks",
-    filter: ["==", ["get", "layer"], spec.key],
+    filter: countAssets(look, spec) < MANY_ASSETS ? ofLayer : ["all", ofLayer, ["any", ["!=", ["get", "mark"], COMMON_MARK], near]],
     layout: {
       visibility: visibility(spec),
       "icon-image": ["concat", "mark-", ["get", "mark"]],

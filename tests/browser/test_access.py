@@ -66,7 +66,7 @@ NAME_MOVING = """() => [...document.querySelectorAll('*')].flatMap((one) => ['',
     ...(animationName === 'none' ? [0] : animationDuration.split(',').map(parseFloat)));
   return longest > 0.01 ? [`${one.outerHTML.slice(0, 100)} ${part}`] : [];
 }))"""
-MAPPED = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.lastDrawnAt"
+MAPPED = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.isWhole"
 SIZES = ((1920, 1080), (3840, 2160), (1080, 1920))
 SCENES = tomllib.loads((ROOT / "dashboard/scenes.toml").read_text(encoding="utf-8"))["rotation"]
 # A feed, whose things it reads, between which values, and how many minutes ago: one is silent.

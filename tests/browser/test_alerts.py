@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from tests.appliance import KEY, Appliance
 
-LIVE = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.maplibre.loaded()"
+LIVE = """() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.isWhole
+  && countyBrain.map.maplibre.loaded()"""
 DRAWN = """(layer) => countyBrain.map.maplibre.getLayer(layer)
   && countyBrain.map.maplibre.queryRenderedFeatures({ layers: [layer] }).length > 0"""
 numbers = count()

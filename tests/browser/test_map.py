@@ -56,7 +56,7 @@ def page(chromium: Browser, server: RunningServer) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.url)
-    page.wait_for_function("window.countyBrain?.map?.lastDrawnAt && countyBrain.map.maplibre.loaded()")
+    page.wait_for_function("window.countyBrain?.map?.isWhole && countyBrain.map.maplibre.loaded()")
     yield page
     assert errors == []
     own = (server.url + "/", "data:")
@@ -302,7 +302,7 @@ def test_resize_fits_the_county_until_a_person_moves_the_map(page: Page) -> None
 def test_new_county_pack_reloads_the_page(page: Page, hub: FixtureHub, server: RunningServer) -> None:
     page.evaluate("window.sameDocument = true")
     hub.send({"grid": {"ids": [0], "values": [1]}}, revision="another")
-    page.wait_for_function("!window.sameDocument && window.countyBrain?.map?.lastDrawnAt")
+    page.wait_for_function("!window.sameDocument && window.countyBrain?.map?.isWhole")
     hub.send({"grid": {"ids": [0], "values": [2]}}, revision="another")
     wait_for_seq(page, hub.seq)
     assert page.evaluate("performance.getEntriesByType('navigation')[0].type") == "reload"

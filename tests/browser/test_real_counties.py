@@ -23,14 +23,14 @@ def test_the_wall_stays_usable_with_fifteen_thousand_cells(page: Page, shared: P
         places = county.cells.geometry.iloc[:40].representative_point()
         appliance.post(*(report(f"K-{number}", place.x, place.y) for number, place in enumerate(places)))
         expect(page.locator("[data-figure=open_cases] [data-part=value]")).to_have_text("40")
-        page.wait_for_function("() => countyBrain.map.maplibre.areTilesLoaded()")
+        page.wait_for_function("() => countyBrain.map.isWhole && countyBrain.map.maplibre.areTilesLoaded()")
         page.wait_for_function(f"{PAINTED}", arg="cells")
         # A person clicks a cell: its card comes, and the page still answers the keyboard.
         page.evaluate(
             "([lon, lat]) => countyBrain.map.maplibre.jumpTo({ center: [lon, lat], zoom: 12 })",
             [places.x.iloc[7], places.y.iloc[7]],
         )
-        page.wait_for_function("() => countyBrain.map.maplibre.areTilesLoaded()")
+        page.wait_for_function("() => countyBrain.map.isWhole && countyBrain.map.maplibre.areTilesLoaded()")
         box = page.locator("[data-slot=map]").bounding_box()
         assert box
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -50,7 +50,7 @@ def test_chicagos_complaints_are_a_heatmap_and_say_they_are_replayed(page: Page,
         page.wait_for_function(LIVE)
         page.wait_for_function("() => (countyBrain.feed.state.layers.get('case_heatmap')?.size ?? 0) > 500")
         expect(page.locator("[data-screen]")).to_contain_text("Replayed data")
-        page.wait_for_function("() => countyBrain.map.maplibre.areTilesLoaded()")
+        page.wait_for_function("() => countyBrain.map.isWhole && countyBrain.map.maplibre.areTilesLoaded()")
         lit = page.evaluate(
             """() => { const map = countyBrain.map.maplibre;
             const heat = map.getStyle().layers.filter((layer) => layer.type === 'heatmap');

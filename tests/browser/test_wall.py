@@ -195,7 +195,7 @@ def test_a_cell_a_bin_and_a_detector_have_cards(page: Page, wall: Appliance, cou
             "([lon, lat]) => countyBrain.map.maplibre.jumpTo({ center: [lon, lat], zoom: 19 })",
             [asset["lon"], asset["lat"]],
         )
-        page.wait_for_function("() => countyBrain.map.maplibre.areTilesLoaded()")
+        page.wait_for_function("() => countyBrain.map.isWhole && countyBrain.map.maplibre.areTilesLoaded()")
         box = page.locator("[data-slot=map]").bounding_box()
         assert box
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -16,7 +16,7 @@ from tests.appliance import Appliance, report
 
 PASSWORD = "a quiet river in spring"
 SIZE: Any = {"width": 1280, "height": 720}
-DRAWN = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.lastDrawnAt"
+DRAWN = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.isWhole"
 LOSE = """() => {
   window.context = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context');
   window.context.loseContext();

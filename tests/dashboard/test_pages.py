@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects
 import pytest
+from plotly.offline import get_plotlyjs_version
 from plotly.utils import PlotlyJSONEncoder
 from starlette.testclient import TestClient
 
@@ -223,3 +224,14 @@ def walk(layout: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(layout, dict):
         yield layout
         yield from walk(layout.get("props", {}).get("children"))
+
+
+def test_a_wall_loads_bars_and_lines_and_no_grid(client: TestClient) -> None:
+    """What a page evaluates before its first picture; the charts' code is of the version that Python draws for."""
+    page, desk = (client.get(path).text for path in ("/wall", "/duty"))
+    grid = '<script src="/_dash-component-suites/dash_ag_grid/'
+    assert grid not in page and grid in desk
+    config = json.loads(re.search(r'id="_dash-config"[^>]*>(.*?)</script>', page)[1])  # type: ignore[index]
+    asked = client.get(config["plotlyjs_url"])
+    assert asked.status_code == 200 and len(asked.content) < 2_000_000
+    assert f"plotly.js (basic - minified) v{get_plotlyjs_version()}" in asked.text[:200]

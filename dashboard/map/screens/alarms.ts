@@ -3,7 +3,7 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Alarm, Words } from "../wire.ts";
-import { fitRows, make, makePart, makeSeverity, part, type Page, setAttribute, setText, syncList } from "./page.ts";
+import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setText, syncList } from "./page.ts";
 
 /** Severities I and II call for somebody at once. */
 export const SEVERE = 2;
@@ -61,15 +61,15 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
   setAttribute(list, "data-empty", lines.length ? null : page.say("alarms.none"));
   setText(page.slot("alarms-flood"), feed.state.flood ? page.say("wall.alarms_flood") : "");
   drawCounts(page, standing);
-  if (!list.clientHeight) return;
+  if (isParked(list)) return;
   // Whether a line below says how many more there are decides how many fit.
   const more = page.slot("alarms-more");
   const sayMore = (shown: number) => {
     const hidden = lines.slice(shown).reduce((sum, { count }) => sum + count, 0);
     setText(more, hidden ? page.say("wall.alarms_more", { n: page.number(hidden) }) : "");
   };
-  sayMore(fitRows(list));
-  const shown = fitRows(list);
+  sayMore(measureRows(list));
+  const shown = measureRows(list);
   sayMore(shown);
   const now = feed.serverNow();
   syncList(

@@ -1,12 +1,12 @@
-// The wall's charts: Dash draws them once, empty; here they are filled in place, at most every five seconds.
+// The wall's charts: Dash draws them once, empty; here they are filled in place, at most every ten seconds.
 
 import type { LiveFeed } from "../live.ts";
 import type { Chart } from "../wire.ts";
 import type { Page } from "./page.ts";
-import { setAttribute } from "./page.ts";
+import { isParked, setAttribute } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
-const CADENCE_MS = 5000;
+const CADENCE_MS = 10_000;
 const HOUR = 3600;
 const MOST_CLASSES = 6;
 
@@ -20,24 +20,31 @@ interface PlotDiv extends HTMLElement {
 /** The part of plotly.js that Dash has loaded and shares as a global. */
 interface PlotlyApi {
   update(plot: PlotDiv, data: object, layout: object, traces: number[]): Promise<unknown>;
+  restyle(plot: PlotDiv, data: object, traces: number[]): Promise<unknown>;
 }
 
 const drawn = new Map<string, string>();
+/** Each chart's axes and margins as they were last laid out. */
+const frames = new Map<string, string>();
 const scales = new Map<string, number>();
 
 /** Keeps the charts filled. */
 export function followCharts(page: Page, feed: LiveFeed): void {
   const draw = () => {
     for (const figure of page.root.querySelectorAll<HTMLElement>("[data-chart]"))
-      drawChart(page, figure, feed.state.charts[figure.dataset.chart ?? ""]);
+      if (!isParked(figure)) drawChart(page, figure, feed.state.charts[figure.dataset.chart ?? ""]);
   };
   setInterval(draw, CADENCE_MS);
   // The first picture should not wait for the cadence: Plotly and the snapshot come when they come.
   const early = setInterval(() => {
     draw();
-    if (drawn.size >= page.root.querySelectorAll("[data-chart]").length) clearInterval(early);
+    if (drawn.size >= page.root.querySelectorAll("[data-chart]:not([data-region=parked] *)").length) clearInterval(early);
   }, 400);
   setTimeout(() => clearInterval(early), 15000);
+  // What comes after a gap is another picture: it does not wait either.
+  feed.subscribe((_, kind) => {
+    if (kind === "snapshot") draw();
+  });
   window.addEventListener("resize", () => setTimeout(draw, 300));
 }
 
@@ -55,16 +62,20 @@ function drawChart(page: Page, figure: HTMLElement, chart: Chart | undefined): v
   const columns = plot.data.map((trace) => chart.series[trace.meta ?? ""] ?? Object.values(chart.series)[0] ?? []);
   const traces = columns.map((_, i) => i);
   const [data, layout] = key === "cases_by_class" ? asRanking(page, chart, columns, plot, size) : asHours(page, key, chart, columns, size);
+  const frame = JSON.stringify([layout, size, plot.clientWidth, plot.clientHeight]);
+  if (frames.get(key) === frame) return void plotly.restyle(plot, data, traces);
+  frames.set(key, frame);
   void plotly.update(plot, data, { ...layout, "font.size": size }, traces);
 }
 
 function asHours(page: Page, key: string, chart: Chart, columns: (number | null)[][], size: number): [object, object] {
   const hours = chart.x.map((at) => Number(at));
-  const x = hours.map((at) => localTime(page, at));
+  // Plotly knows no time zones: it is given the county's wall clock as text.
+  const x = hours.map((at) => page.time(at, "sortable"));
   const first = hours[0] ?? 0;
   const last = hours[hours.length - 1] ?? 0;
   const layout: Record<string, unknown> = {
-    "xaxis.range": [localTime(page, first - HOUR / 2), localTime(page, last + HOUR / 2)],
+    "xaxis.range": [page.time(first - HOUR / 2, "sortable"), page.time(last + HOUR / 2, "sortable")],
     margin: { l: size * 2.6, r: size * 0.6, t: size * 0.5, b: size * 1.6 },
   };
   if (key !== "traffic_by_hour") Object.assign(layout, makeAxis("yaxis", keepScale(key, columns)));
@@ -97,19 +108,6 @@ function keepScale(key: string, columns: (number | null)[][]): number {
   const scale = roundScale(highest, scales.get(key) ?? 0);
   scales.set(key, scale);
   return scale;
-}
-
-/** Plotly knows no time zones: it is given the county's wall clock as text. */
-function localTime(page: Page, at: number): string {
-  const [day, month, year] = new Intl.DateTimeFormat("en-GB", {
-    timeZone: page.county.time_zone,
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-  })
-    .format(at * 1000)
-    .split("/");
-  return `${year}-${month}-${day} ${page.time(at, "time")}`;
 }
 
 /** The size of small text on this screen, as the style sheet has it. */

@@ -2,12 +2,12 @@
 
 import type { LiveFeed } from "../live.ts";
 import { FEED_SHAPES } from "./header.ts";
-import { make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
+import { isParked, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
 
 /** Shows every feed, the worst first. */
 export function drawHealth(page: Page, feed: LiveFeed): void {
   const list = page.slot("health");
-  if (!list?.clientHeight) return;
+  if (!list || isParked(list)) return;
   const now = feed.serverNow();
   const order = ["silent", "late", "ok", "never"];
   const feeds = [...feed.state.feeds.values()].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));

@@ -5,14 +5,14 @@ import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
 import type { Incident } from "../wire.ts";
 import { drawHead, drawParts, type Room } from "./incident_parts.ts";
-import { fitRows, make, type Page, setText } from "./page.ts";
+import { make, measureRows, type Page, setText } from "./page.ts";
 import type { Rotation } from "./rotation.ts";
 import type { Scene } from "./scenes.ts";
 
 const SCENE = "incident";
 const TICK_MS = 1000;
 const ZOOM = 13.5;
-const ROOM: Room = { rows: fitRows, newestFirst: true };
+const ROOM: Room = { rows: measureRows, newestFirst: true };
 
 /** What the board works on. */
 export interface Board {

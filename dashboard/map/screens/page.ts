@@ -60,6 +60,7 @@ export class Page {
   private categories = new Map<string, Category>();
   private feeds: Record<string, Named>;
   private formats = new Map<string, Intl.DateTimeFormat>();
+  private numbers = new Map<number, Intl.NumberFormat>();
 
   constructor(
     readonly root: HTMLElement,
@@ -143,7 +144,7 @@ export class Page {
   }
 
   /** Returns a moment (epoch seconds) in county time. */
-  time(at: number, style: "time" | "clock" | "date" | "day" | "weekday" | "moment"): string {
+  time(at: number, style: "time" | "clock" | "date" | "day" | "weekday" | "moment" | "sortable"): string {
     return this.format(style).format(at * 1000);
   }
 
@@ -172,7 +173,12 @@ export class Page {
   }
 
   number(value: number, digits = 0): string {
-    return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    let format = this.numbers.get(digits);
+    if (!format) {
+      format = new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+      this.numbers.set(digits, format);
+    }
+    return format.format(value);
   }
 
   private nameArea(area: Area): string {
@@ -182,7 +188,7 @@ export class Page {
   private format(style: string): Intl.DateTimeFormat {
     let format = this.formats.get(style);
     if (!format) {
-      const locale = this.lang === "zh" ? "zh-CN" : "en-GB";
+      const locale = style === "sortable" ? "sv-SE" : this.lang === "zh" ? "zh-CN" : "en-GB";
       format = new Intl.DateTimeFormat(locale, { ...STYLES[style], hourCycle: "h23", timeZone: this.county.time_zone });
       this.formats.set(style, format);
     }
@@ -197,6 +203,7 @@ const STYLES: Record<string, Intl.DateTimeFormatOptions> = {
   day: { month: "2-digit", day: "2-digit" },
   weekday: { weekday: "short" },
   moment: { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
+  sortable: { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
 };
 
 function inOneUnit(seconds: number): ["seconds" | "minutes" | "hours" | "days", number] {
@@ -225,6 +232,11 @@ export async function readJson(url: string, signal?: AbortSignal): Promise<unkno
   const answer = await fetch(url, { headers: { accept: "application/json" }, signal });
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   return answer.json();
+}
+
+/** Whether a panel stands in no region of the scene that shows. */
+export function isParked(element: Element): boolean {
+  return element.closest("[data-region=parked]") !== null;
 }
 
 /** Sets a text only where it differs, so that nothing is drawn for nothing. */
@@ -292,8 +304,32 @@ export function syncList<T>(
   }
 }
 
-/** Returns how many rows of at least the style sheet's `--row-least` fit a list, and makes them fill it. */
+const rowsKnown = new WeakMap<Element, number>();
+const rowsListeners = new Set<() => void>();
+/** A list is measured when its box has changed: to ask at each drawing would lay out the page anew each time. */
+const boxes = new ResizeObserver((changes) => {
+  const before = changes.map(({ target }) => rowsKnown.get(target));
+  for (const { target } of changes) rowsKnown.set(target, measureRows(target as HTMLElement));
+  if (changes.some(({ target }, i) => rowsKnown.get(target) !== before[i])) rowsListeners.forEach((listener) => listener());
+});
+
+/** Calls back whenever another number of rows fits a list. */
+export function followRows(listener: () => void): void {
+  rowsListeners.add(listener);
+}
+
+/** Returns how many rows of at least the style sheet's `--row-least` fit a list, as it was last laid out. */
 export function fitRows(list: HTMLElement): number {
+  const known = rowsKnown.get(list);
+  if (known !== undefined) return known;
+  boxes.observe(list);
+  const rows = measureRows(list);
+  rowsKnown.set(list, rows);
+  return rows;
+}
+
+/** Returns how many rows fit a list now, and makes them fill it. */
+export function measureRows(list: HTMLElement): number {
   const least = parseFloat(getComputedStyle(list).getPropertyValue("--row-least")) || 0.06;
   const rows = Math.max(1, Math.floor(list.clientHeight / (least * Math.min(innerHeight, innerWidth))));
   const height = `${list.clientHeight / rows}px`;

@@ -7,7 +7,7 @@ import { makeId, postJson } from "./drawer/post.ts";
 import { make, type Page, readJson, setText } from "./page.ts";
 import type { Rotation } from "./rotation.ts";
 
-const BEAT_MS = 5000;
+const BEAT_MS = 10_000;
 const MB = 1024 * 1024;
 const SHORT_NAME = 4;
 

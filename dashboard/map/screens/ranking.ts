@@ -4,7 +4,7 @@ import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
 import type { LayerSpec } from "../wire.ts";
 import { classOf } from "../style.ts";
-import { fitRows, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, isParked, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
 interface Row {
@@ -41,7 +41,7 @@ export function drawTowns(page: Page, feed: LiveFeed): void {
 export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-extremes-of]")) {
     const spec = page.county.layers.find(({ key }) => key === list.dataset.extremesOf);
-    if (!spec || !list.clientHeight) continue;
+    if (!spec || isParked(list)) continue;
     const trusted = [...(feed.state.layers.get(spec.key) ?? [])].flatMap(([id, { value, mark }]) => {
       const position = classOf(spec, value, mark);
       return value === null || position === null ? [] : [{ id, value, position }];

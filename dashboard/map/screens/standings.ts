@@ -1,7 +1,7 @@
 // Performance on the wall: the towns by score with how their rank moved, and the county's main rates, as of a full hour.
 
 import type { LiveFeed } from "../live.ts";
-import { fitRows, make, makePart, type Page, part, readJson, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, isParked, make, makePart, type Page, part, readJson, setAttribute, setText, syncList } from "./page.ts";
 
 /** What `/api/wall/standing` answers (dashboard/standings.py). */
 interface Standing {
@@ -37,12 +37,12 @@ export function followStandings(page: Page, feed: LiveFeed): Standings {
     draw();
   };
   const draw = (): void => {
-    const shown = [scores, rates].filter((list) => list !== null && list.clientHeight > 0) as HTMLElement[];
+    const shown = [scores, rates].filter((list) => list !== null && !isParked(list)) as HTMLElement[];
     if (shown.length === 0) return;
     if (performance.now() >= askAgainAt) void ask();
     for (const list of shown) sayAge(page, list, standing, feed.serverNow());
-    if (standing && scores?.clientHeight) drawScores(page, scores, standing);
-    if (standing && rates?.clientHeight) drawRates(page, rates, standing);
+    if (standing && shown.includes(scores!)) drawScores(page, scores!, standing);
+    if (standing && shown.includes(rates!)) drawRates(page, rates!, standing);
   };
   return { draw };
 }

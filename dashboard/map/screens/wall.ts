@@ -13,7 +13,7 @@ import { drawHealth } from "./health.ts";
 import { followIncidents } from "./incident_board.ts";
 import { chooseLayers, followLayers, type LayerChoice } from "./layers.ts";
 import { followOrders } from "./orders.ts";
-import { openPage, type Page } from "./page.ts";
+import { followRows, openPage, type Page } from "./page.ts";
 import { keepPresence, nameWall } from "./presence.ts";
 import { drawExtremes, drawTowns } from "./ranking.ts";
 import { arrange, readScenes, type Scene } from "./scenes.ts";
@@ -82,6 +82,7 @@ export async function start(root: HTMLElement): Promise<void> {
     standings.draw();
   }, AGES_MS);
   new ResizeObserver(redrawAll).observe(root);
+  followRows(redrawAll);
 
   const scene = rotation.turn.scene;
   map = await drawMap(page, feed, scene);

@@ -11,7 +11,7 @@ import { nameScene, readScenes, type Scene } from "./scenes.ts";
 const ASK_EVERY_MS = 3000;
 const TICK_MS = 1000;
 /** So long ago a wall may have drawn last before its row turns red. */
-const LATE_S = 15;
+const LATE_S = 25;
 const LAYERS = ["grid", "open_cases", "exercise"];
 const DURATIONS_MINUTES = [0, 15, 60, 480];
 
