@@ -373,9 +373,9 @@ function drawHeat(look: Look, spec: LayerSpec): LayerSpecification[] {
   ];
 }
 
-/** From this number on assets are too small in the county's view for a shape on each that has a common mark. */
-const MANY_ASSETS = 1000;
-/** The mark that the highest class says as well; in a county of thousands there are hundreds of it. */
+/** From this number on there is no room in the county's view for a shape on each asset that has a common mark. */
+const MANY_ASSETS = 10_000;
+/** The mark that the highest class says as well; among so many there are thousands of it. */
 const COMMON_MARK = "full";
 
 function countAssets(look: Look, spec: LayerSpec): number {
@@ -388,7 +388,7 @@ function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
   const count = countAssets(look, spec);
   if (count < 60) return grow(look, 6, 12);
   if (count < 300) return grow(look, 5, 10);
-  return count < MANY_ASSETS ? grow(look, 3, 9) : grow(look, 1.9, 8);
+  return count < 1000 ? grow(look, 3, 9) : grow(look, 1.9, 8);
 }
 
 function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
@@ -408,7 +408,7 @@ function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
   };
 }
 
-/** A shape on each marked asset; a common one among thousands only where a street's worth of them is in view. */
+/** A shape on each marked asset; a common one among ten thousand only where a street's worth of them is in view. */
 function drawMarks(look: Look, spec: LayerSpec): LayerSpecification {
   const ofLayer: ExpressionSpecification = ["==", ["get", "layer"], spec.key];
   const near: ExpressionSpecification = [">=", ["zoom"], Math.floor(look.fitZoom) + 2];

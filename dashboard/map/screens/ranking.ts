@@ -39,6 +39,7 @@ export function drawTowns(page: Page, feed: LiveFeed): void {
 
 /** Shows the features of a layer whose values are highest; those that cannot be trusted now are left out. */
 export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
+  if (!map.isWhole) return; // nothing has a name yet
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-extremes-of]")) {
     const spec = page.county.layers.find(({ key }) => key === list.dataset.extremesOf);
     if (!spec || isParked(list)) continue;
