@@ -21,11 +21,11 @@ from dashboard.exports.routes import make_exports_router
 from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
 from dashboard.field.routes import make_field_router
-from dashboard.pages import alarms, briefing, duty, feeds, handover, incident, performance, wall, walls
+from dashboard.pages import alarms, briefing, duty, feeds, handover, incident, incidents, performance, wall, walls
 from dashboard.panels.frame import name_county
 from dashboard.people.audit_page import make_audit_router
 from dashboard.people.entrance import guard_app
-from dashboard.people.permissions import PAGES, may
+from dashboard.people.permissions import PAGES, RIGHT_OF, may
 from dashboard.people.sheets import Sheets
 from dashboard.people.unmasking import make_unmasking_router, open_persons
 from dashboard.people.viewer import get_viewer
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from dashboard.live import Hub
 
 SCREENS = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover", "walls")
-PAGE_RIGHTS = {"incident": "duty"}
-"""Pages whose right is not of their name."""
 LIGHT_SCREENS = ("briefing", "performance", "handover")
 
 INDEX = """<!DOCTYPE html>
@@ -161,17 +159,21 @@ def make_title(screen: str, county: County, lang: str) -> str:
 def _register_pages(
     dash: Dash, settings: Settings, county: County, engine: Engine, book: FactBook, shifts: Shifts, scenes: Scenes
 ) -> None:
+    rulebook = read_rulebook(county)
+
     @dash.callback(Output(ids.PAGE, "children"), Input(ids.URL, "pathname"), State(ids.URL, "search"))
     async def show_page(pathname: str | None, search: str | None) -> Component:
         query = {name: values[-1] for name, values in parse_qs((search or "").lstrip("?")).items()}
         lang = choose_language(query.get("lang"), settings.ui_lang)
         page, _, thing = (pathname or "").strip("/").partition("/")
-        right = PAGE_RIGHTS.get(page, page if page in PAGES else None)
+        right = RIGHT_OF.get(page, page if page in PAGES else None)
         if right is not None and not may(get_viewer(), right):
             return _lay_forbidden(lang)
         match page:
             case "incident" if thing:
                 return incident.lay_out(county, lang, unquote(thing))
+            case "incident":
+                return await asyncio.to_thread(incidents.lay_out, county, lang, engine, rulebook)
             case _ if thing:
                 return _lay_not_found(lang)
             case "wall":

@@ -1,9 +1,11 @@
 """Names of places for the browser: which cell is in which village and town, sent once a revision."""
 
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
+from dashboard.text import text
 from geo.county import County
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -35,6 +37,18 @@ def name_villages(county: County, lang: str) -> list[str]:
     }
     said = {code: ", ".join(reversed(pair)) if lang == "en" else "".join(pair) for code, pair in villages.items()}
     return [said[parent] for parent in county.cells["parent"]]
+
+
+def name_cell(county: County, code: str | None, lang: str) -> str:
+    """Return a cell's town and village; the code of one that the pack does not have, and a word for none."""
+    if code is None:
+        return text(lang, "common.outside")
+    return _map_cells(county, lang).get(code, code)
+
+
+@cache
+def _map_cells(county: County, lang: str) -> dict[str, str]:
+    return dict(zip(map(str, county.cells.index), name_villages(county, lang), strict=True))
 
 
 def make_places_router(county: County) -> APIRouter:

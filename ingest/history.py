@@ -185,6 +185,16 @@ def read_case(engine: Engine, case_id: str) -> CaseFile | None:
         )
 
 
+def read_incident_ids(engine: Engine, limit: int) -> list[str]:
+    """Return the cases that were or are in incident mode, the one that went into it last first."""
+    begun = func.max(case_actions.c.at)
+    # Said in the words of the index: with a parameter SQLite would not know that it fits.
+    query = select(case_actions.c.case_id).where(text("action = 'begin_incident'"))
+    query = query.group_by(case_actions.c.case_id).order_by(begun.desc(), case_actions.c.case_id).limit(limit)
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
 def read_steps(engine: Engine, case_ids: Iterable[str]) -> list[CaseStep]:
     """Return the actions of some cases, as a fold needs them; their reports are not among them."""
     query = select(*STEP_COLUMNS).where(case_actions.c.case_id.in_(list(case_ids)), case_actions.c.action != REPORT)

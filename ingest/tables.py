@@ -107,6 +107,13 @@ Index(
     sqlite_where=text("waiting"),
     postgresql_where=text("waiting"),
 )
+Index(
+    "ix_case_actions_incidents",
+    case_actions.c.case_id,
+    case_actions.c.at,
+    sqlite_where=text("action = 'begin_incident'"),
+    postgresql_where=text("action = 'begin_incident'"),
+)
 
 # Until when open cases are to be ended. Derived: only `cases.deadline_table` writes it, and no row is no deadline.
 case_deadlines = Table(
@@ -248,6 +255,7 @@ alarm_actions = Table(
     UniqueConstraint("source", "event_id"),
     Index("ix_alarm_actions_alarm_id_id", "alarm_id", "id"),
     Index("ix_alarm_actions_at", "at"),
+    Index("ix_alarm_actions_received_at", "received_at"),  # what an incident's replay knew of
 )
 
 # Append-only: each message of an issuer of warnings as it was taken; what counts is folded from them.

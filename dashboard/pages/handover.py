@@ -5,7 +5,6 @@ Light and printable. Dash lays everything out from SQL; the page's TypeScript ke
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -16,17 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from cases.rulebook import Rulebook
 from cases.shifts import Turn
 from dashboard.pages.briefing import name_class
-from dashboard.panels.frame import lay_navigation, lay_root, mark, name_place, slot
+from dashboard.panels.frame import SHAPES, lay_navigation, lay_root, mark, name_place, slot
 from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
-from dashboard.places import name_villages
+from dashboard.places import name_cell
 from dashboard.shift_sheet import CARD_MARKS, MARKS
 from dashboard.shifts import FIRST_DAY, LAST_DAY, Draft, Shifts, describe_hand_over
 from dashboard.text import text
 from geo.county import County
 from ingest.rows.shifts import HandOver
 
-SHAPES: Final = {1: "▲", 2: "◆", 3: "●", 4: "■"}
 VIEWS: Final = ("sheet", "roster", "earlier")
 WEEK_DAYS: Final = 7
 CASE_COLUMNS: Final = ("severity", "class", "place", "state", "due", "note")
@@ -287,7 +285,7 @@ def _tell_row(shifts: Shifts, lang: str, row: Mapping[str, Any], notes: Mapping[
         "severity_name": text(lang, f"severity.{row['severity']}"),
         "class": name_class(county, row["category"], lang),
         "title": row["title"],
-        "place": _name_cell(county, row.get("cell"), lang),
+        "place": name_cell(county, row.get("cell"), lang),
         "state": _name_state(shifts.rulebook, row, lang),
         "more": _say_more(county, row, lang),
         "colour": colour,
@@ -314,17 +312,6 @@ def _say_more(county: County, row: Mapping[str, Any], lang: str) -> str:
 def _name_state(rulebook: Rulebook, row: Mapping[str, Any], lang: str) -> str:
     state = rulebook.flow_of(row["category"]).states.get(row["state"])
     return row["state"] if state is None else str(getattr(state.name, lang))
-
-
-def _name_cell(county: County, code: str | None, lang: str) -> str:
-    if code is None:
-        return text(lang, "common.outside")
-    return _map_cells(county, lang).get(code, code)
-
-
-@cache
-def _map_cells(county: County, lang: str) -> dict[str, str]:
-    return dict(zip(map(str, county.cells.index), name_villages(county, lang), strict=True))
 
 
 def _lay_warnings(county: County, warnings: Sequence[Mapping[str, Any]], lang: str) -> list[Component]:

@@ -1,19 +1,19 @@
 """What every screen has in common: its root with the texts for TypeScript, its header, its places to fill."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from dash import html
 from dash.development.base_component import Component
 
 from dashboard.panels.viewer_menu import lay_viewer
-from dashboard.people.permissions import may
+from dashboard.people.permissions import RIGHT_OF, may
 from dashboard.people.viewer import find_viewer
 from dashboard.scope import describe_area
 from dashboard.text import pick_section, text
 from geo.county import County
 
-PAGES = ("wall", "duty", "alarms", "briefing", "performance", "feeds", "handover")
+PAGES = ("wall", "duty", "alarms", "incident", "briefing", "performance", "feeds", "handover")
 # A wall and a desk have no room to spare; from the briefing, which both lead to, it is one click.
 UNLINKED = frozenset(
     {
@@ -21,6 +21,7 @@ UNLINKED = frozenset(
         *(("alarms", page) for page in ("briefing", "performance", "handover")),
         *((page, "alarms") for page in ("briefing", "performance", "handover")),
         *(("incident", page) for page in ("briefing", "performance", "feeds", "handover")),
+        *((page, "incident") for page in ("wall", "duty", "performance", "feeds")),
         ("duty", "performance"),
     }
 )
@@ -45,6 +46,16 @@ SECTIONS_OF = {
     "walls": ("wall",),
 }
 """What a screen says beside its own section and the shared ones."""
+
+
+SHAPES: Final = {1: "▲", 2: "◆", 3: "●", 4: "■"}
+"""The shape of each severity, and of each level of a warning: never its colour alone."""
+
+
+def lay_severity(severity: int, lang: str) -> Component:
+    """Return the mark of a severity: shape and word, its colour by CSS."""
+    shape = html.I(SHAPES.get(severity, "■"), **mark(aria_hidden="true"))
+    return html.Span([shape, text(lang, f"severity.{severity}")], className="severity", **mark(data_severity=severity))
 
 
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
@@ -117,10 +128,10 @@ def lay_navigation(screen: str, lang: str, path: str | None = None) -> Component
         html.A(
             text(lang, f"common.page_{page}"),
             href=f"/{page}?lang={lang}",
-            **(mark(aria_current="page") if page == screen else {}),
+            **(mark(aria_current="page") if f"/{page}" == (path or f"/{screen}") else {}),
         )
         for page in PAGES
-        if (viewer is None or may(viewer, page)) and (screen, page) not in UNLINKED
+        if (viewer is None or may(viewer, RIGHT_OF.get(page, page))) and (screen, page) not in UNLINKED
     ]
     other = "zh" if lang == "en" else "en"
     links.append(

@@ -50,6 +50,9 @@ def _read_table(table: str) -> dict[str, frozenset[str]]:
 RIGHTS: Final[Mapping[str, frozenset[str]]] = _read_table(_TABLE)
 """What each role may open and do."""
 
+RIGHT_OF: Final[Mapping[str, str]] = {"incident": "duty"}
+"""Pages whose right is not of their name."""
+
 # The API of a page is open to whom the page is; the longest beginning of a path decides. Everybody who is logged in
 # gets what is not here: the county, its geometry, its warnings, the live stream.
 _API: Final[Mapping[str, tuple[str, ...]]] = {

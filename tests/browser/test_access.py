@@ -81,6 +81,7 @@ FEEDS = (
 # A page, and what it shows when it is filled.
 PAGES = {
     "alarms": "[data-slot=lines] li",
+    "incident": "[data-screen=incidents] table",
     "briefing": "[data-screen=briefing] h2",
     "performance": "[data-section=towns]",
     "feeds": "[data-slot=rows] tr",
@@ -118,6 +119,8 @@ def make_day(county: County, now: datetime) -> Iterator[AnyRecord]:
         yield worlds.report(county, number, at, cell=7 * number, severity=1 + number % 4, category=category)
         if number % 3 == 0:
             yield worlds.act(number, "accept", at + timedelta(minutes=3))
+    yield worlds.act(201, "begin_incident", now - timedelta(hours=2))
+    yield worlds.act(201, "end_incident", now - timedelta(hours=1))
     for feed, kind, least, most, minutes in FEEDS:
         for place, asset_id in enumerate(county.assets.index[county.assets["kind"] == kind][:60]):
             yield worlds.sense(

@@ -81,6 +81,11 @@ def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product
     expect(desk.locator("[data-slot=moment]")).to_contain_text("as of ")
     desk.locator("[data-slot=newest]").click()
     expect(lines.last).to_have_text("End the incident")
+    desk.get_by_role("link", name="Incidents").click()
+    row = desk.locator(".incidents tbody tr").first
+    expect(row).to_contain_text("min")
+    row.get_by_role("link").click()
+    expect(lines.last).to_have_text("End the incident")
     desk.emulate_media(media="print")
     expect(desk.locator("html")).to_have_attribute("data-theme", "light")
     expect(desk.get_by_role("slider")).to_be_hidden()
