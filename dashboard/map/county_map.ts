@@ -317,6 +317,7 @@ class DrawnCounty implements CountyMap {
     await Promise.race([waitForPicture(this.maplibre), sleep(COUNTY_FIRST_MS)]);
     const { features } = await this.fetchAssets();
     if (this.destroyed) return;
+    if (!this.ready) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
     for (const asset of features) {
       const place = centreOf(asset);
       if (place) this.assetPlaces.set(Number(asset.id), place);
