@@ -162,11 +162,13 @@ def test_a_new_hub_gives_a_snapshot_that_has_everything(county: County, redis_ur
             await post(report(county, 2, at=now(), cell=4))
             second = Hub(county, redis_url, sqlite_url)
             async with running(second), viewing(second, last_id=last_id) as viewer:
-                events = await viewer.until(has_case("C2"))
+                # A snapshot may have a case that came since the last tick; its cell is counted with the next.
+                events = await viewer.until(lambda events: events and fold_events(events)["grid"].get(4) == (1, 3))
                 assert events[0].name == "snapshot"
                 assert events[0].id.split("-")[0] != last_id.split("-")[0]
+                assert has_case("C2")(events)
                 grid = fold_events(events)["grid"]
-                assert (grid[3], grid[4], grid[5]) == ((1, 3), (1, 3), (0, 0))
+                assert (grid[3], grid[5]) == ((1, 3), (0, 0))
 
     run(scenario())
 
