@@ -25,7 +25,7 @@ from dashboard.pages import alarms, briefing, duty, feeds, handover, incident, i
 from dashboard.panels.frame import name_county
 from dashboard.people.audit_page import make_audit_router
 from dashboard.people.entrance import guard_app
-from dashboard.people.permissions import PAGES, RIGHT_OF, may
+from dashboard.people.permissions import PAGES, may, may_open
 from dashboard.people.sheets import Sheets
 from dashboard.people.unmasking import make_unmasking_router, open_persons
 from dashboard.people.viewer import get_viewer
@@ -166,8 +166,7 @@ def _register_pages(
         query = {name: values[-1] for name, values in parse_qs((search or "").lstrip("?")).items()}
         lang = choose_language(query.get("lang"), settings.ui_lang)
         page, _, thing = (pathname or "").strip("/").partition("/")
-        right = RIGHT_OF.get(page, page if page in PAGES else None)
-        if right is not None and not may(get_viewer(), right):
+        if not may_open(get_viewer(), page):
             return _lay_forbidden(lang)
         match page:
             case "incident" if thing:

@@ -7,6 +7,7 @@ import { HeatBins } from "./heat.ts";
 import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
+import { pause } from "./pause.ts";
 import { Pulses } from "./pulses.ts";
 import { reloadOnce } from "./reload.ts";
 import {
@@ -314,7 +315,7 @@ class DrawnCounty implements CountyMap {
   /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
   private async bringAssets(): Promise<void> {
     await this.maplibre.once("style.load");
-    await Promise.race([waitForPicture(this.maplibre), sleep(COUNTY_FIRST_MS)]);
+    await Promise.race([waitForPicture(this.maplibre), pause(COUNTY_FIRST_MS)]);
     const { features } = await this.fetchAssets();
     if (this.destroyed) return;
     if (!this.ready) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
@@ -340,7 +341,7 @@ class DrawnCounty implements CountyMap {
       } catch (error) {
         if (this.destroyed) return { type: "FeatureCollection", features: [] };
         console.warn("the assets are asked for again:", error);
-        await sleep(ASK_AGAIN_MS);
+        await pause(ASK_AGAIN_MS);
       }
     }
   }
@@ -370,6 +371,7 @@ class DrawnCounty implements CountyMap {
       county,
       lang,
       geometry: this.geometry,
+      assetCounts: countKinds(this.geometry.assets),
       layers: [...this.specs.values()],
       tokens: this.tokens,
       fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
@@ -669,8 +671,13 @@ class DrawnCounty implements CountyMap {
   }
 }
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+function countKinds({ features }: GeoJSON.FeatureCollection): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { properties } of features) {
+    const kind = String(properties?.["kind"]);
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Waits for a frame with all that is there to draw; unlike "idle" it comes while the feed keeps the map busy, too. */
@@ -749,6 +756,5 @@ function waitForSize(element: HTMLElement): Promise<void> {
 async function loadFonts(geometry: Geometry): Promise<void> {
   const names = geometry.towns.features.map(({ properties }) => `${properties?.["name"]}${properties?.["name_en"] ?? ""}`);
   const fonts = document.fonts.load(`16px "${FONT_FAMILY}"`, names.join("") + EXERCISE.zh + EXERCISE.en);
-  const late = new Promise((resolve) => setTimeout(resolve, FONTS_WAIT_MS));
-  await Promise.race([fonts.catch(() => undefined), late]);
+  await Promise.race([fonts.catch(() => undefined), pause(FONTS_WAIT_MS)]);
 }

@@ -18,6 +18,8 @@ export type Drawing = "cells" | "areas" | "assets" | "heat" | "severities" | "ha
 export interface Look {
   county: CountyInfo;
   geometry: Geometry;
+  /** How many assets there are of each kind. */
+  assetCounts: Map<string, number>;
   layers: LayerSpec[];
   lang: Lang;
   tokens: Tokens;
@@ -380,7 +382,7 @@ const COMMON_MARK = "full";
 
 function countAssets(look: Look, spec: LayerSpec): number {
   const kinds = new Set(spec.kinds ?? []);
-  return look.geometry.assets.features.filter(({ properties }) => kinds.has(properties?.["kind"])).length;
+  return [...look.assetCounts].reduce((sum, [kind, count]) => (kinds.has(kind) ? sum + count : sum), 0);
 }
 
 /** Few, important assets are larger; thousands of them are small. */

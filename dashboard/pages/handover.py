@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cases.rulebook import Rulebook
 from cases.shifts import Turn
 from dashboard.pages.briefing import name_class
-from dashboard.panels.frame import SHAPES, lay_navigation, lay_root, mark, name_place, slot
+from dashboard.panels.frame import SHAPES, lay_drill, lay_navigation, lay_root, mark, name_place, slot
 from dashboard.people.permissions import may
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.places import name_cell
@@ -325,15 +325,21 @@ def _lay_warnings(county: County, warnings: Sequence[Mapping[str, Any]], lang: s
             if ends_at is None
             else text(lang, "alert.until", at=_say(county, datetime.fromtimestamp(ends_at, UTC)))
         )
-        drill: list[Component | str] = []
-        if one["exercise"]:
-            drill = [html.Span(text(lang, "alert.exercise"), className="drill"), " "]
         level = html.Span(
             [html.I(SHAPES.get(one["level"], "■")), text(lang, f"alert_level.{one['level']}")],
             className="severity",
             **mark(data_severity=one["level"]),
         )
-        lines.append(html.Li([*drill, level, f" {one[lang]} ", html.Small(f"{one[f'area_{lang}']} {until}")]))
+        lines.append(
+            html.Li(
+                [
+                    *lay_drill(one["exercise"], lang),
+                    level,
+                    f" {one[lang]} ",
+                    html.Small(f"{one[f'area_{lang}']} {until}"),
+                ]
+            )
+        )
     return [html.Ul(lines)]
 
 

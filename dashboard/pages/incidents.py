@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from cases.rulebook import Rulebook
 from dashboard.incident_list import MOST, Stretch, list_stretches
 from dashboard.pages.briefing import name_class
-from dashboard.panels.frame import lay_navigation, lay_root, lay_severity, mark, name_place
+from dashboard.panels.frame import lay_drill, lay_navigation, lay_root, lay_severity, mark, name_place
 from dashboard.people.viewer import get_viewer
 from dashboard.places import name_cell
 from dashboard.text import text
@@ -54,18 +54,15 @@ def _lay_list(county: County, lang: str, stretches: Sequence[Stretch], now_ms: i
 
 
 def _lay_row(county: County, lang: str, stretch: Stretch, now_ms: int) -> Component:
-    case = stretch.file.case
+    case = stretch.case
     begun = as_time(stretch.begun_ms).astimezone(county.time_zone)
-    drill: list[Component | str] = []
-    if is_exercise(case.case_id):
-        drill = [html.Span(text(lang, "alert.exercise"), className="drill"), " "]
     link = html.A(name_class(county, case.category, lang), href=f"/incident/{quote(case.case_id, safe='')}?lang={lang}")
     stands = stretch.ended_ms is None
     lasted = _say_span(lang, (stretch.ended_ms or now_ms) - stretch.begun_ms)
     return html.Tr(
         [
             html.Td(lay_severity(case.severity, lang)),
-            html.Td([*drill, link, html.Small(mask_text(case.title))]),
+            html.Td([*lay_drill(is_exercise(case.case_id), lang), link, html.Small(mask_text(case.title))]),
             html.Td(name_cell(county, case.cell_code, lang)),
             html.Td(f"{begun:%Y-%m-%d %H:%M}"),
             html.Td(text(lang, "incidents.runs", span=lasted) if stands else lasted),

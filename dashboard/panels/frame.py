@@ -7,7 +7,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.panels.viewer_menu import lay_viewer
-from dashboard.people.permissions import RIGHT_OF, may
+from dashboard.people.permissions import may_open
 from dashboard.people.viewer import find_viewer
 from dashboard.scope import describe_area
 from dashboard.text import pick_section, text
@@ -56,6 +56,11 @@ def lay_severity(severity: int, lang: str) -> Component:
     """Return the mark of a severity: shape and word, its colour by CSS."""
     shape = html.I(SHAPES.get(severity, "■"), **mark(aria_hidden="true"))
     return html.Span([shape, text(lang, f"severity.{severity}")], className="severity", **mark(data_severity=severity))
+
+
+def lay_drill(is_exercise: bool, lang: str) -> list[Component | str]:
+    """Return the word that marks what belongs to an exercise, and nothing for what is real."""
+    return [html.Span(text(lang, "alert.exercise"), className="drill"), " "] if is_exercise else []
 
 
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
@@ -131,7 +136,7 @@ def lay_navigation(screen: str, lang: str, path: str | None = None) -> Component
             **(mark(aria_current="page") if f"/{page}" == (path or f"/{screen}") else {}),
         )
         for page in PAGES
-        if (viewer is None or may(viewer, RIGHT_OF.get(page, page))) and (screen, page) not in UNLINKED
+        if (viewer is None or may_open(viewer, page)) and (screen, page) not in UNLINKED
     ]
     other = "zh" if lang == "en" else "en"
     links.append(

@@ -50,8 +50,7 @@ def _read_table(table: str) -> dict[str, frozenset[str]]:
 RIGHTS: Final[Mapping[str, frozenset[str]]] = _read_table(_TABLE)
 """What each role may open and do."""
 
-RIGHT_OF: Final[Mapping[str, str]] = {"incident": "duty"}
-"""Pages whose right is not of their name."""
+_RIGHT_OF: Final[Mapping[str, str]] = {**{page: page for page in PAGES}, "incident": "duty"}
 
 # The API of a page is open to whom the page is; the longest beginning of a path decides. Everybody who is logged in
 # gets what is not here: the county, its geometry, its warnings, the live stream.
@@ -64,7 +63,6 @@ _API: Final[Mapping[str, tuple[str, ...]]] = {
     "/api/similar": ("duty",),
     "/api/nearby": ("duty",),
     "/api/incidents": ("duty",),
-    "/incident": ("duty",),
     "/api/queue": ("duty",),
     "/api/briefing": ("briefing",),
     "/api/feeds": ("feeds",),
@@ -88,11 +86,17 @@ def may(viewer: Viewer, right: str) -> bool:
     return right in RIGHTS.get(viewer.role, ())
 
 
+def may_open(viewer: Viewer, page: str) -> bool:
+    """Return whether a viewer may open a page of this name; one that is not in the table is everybody's."""
+    right = _RIGHT_OF.get(page)
+    return right is None or may(viewer, right)
+
+
 def may_reach(viewer: Viewer, path: str) -> bool:
     """Return whether a viewer may ask for an address: a page, or what belongs to one."""
     page = path.strip("/").partition("/")[0]
-    if page in PAGES:
-        return may(viewer, page)
+    if page in _RIGHT_OF:
+        return may_open(viewer, page)
     beginnings = [beginning for beginning in _API if path == beginning or path.startswith(f"{beginning}/")]
     if not beginnings:
         return True

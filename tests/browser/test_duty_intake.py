@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from geo.county import County
 from tests.appliance import Appliance, report, wait_for
@@ -150,6 +150,32 @@ def test_a_click_on_the_map_is_the_place(officer: Page) -> None:
     officer.keyboard.press("Escape")
     officer.get_by_role("button", name="不要了").click()
     expect(officer.locator(".intake")).to_be_hidden()
+
+
+def test_a_place_is_found_that_was_typed_before_its_name_was_there(page: Page, desk: Appliance, county: County) -> None:
+    held: list[Route] = []
+    page.route("**/api/geometry/*/assets", lambda route: held.append(route))
+    page.goto(f"{desk.web_url}/duty")
+    page.wait_for_function(READY)
+    page.keyboard.press("r")
+    place = page.get_by_role("combobox", name="地点")
+    place.press_sequentially(county.assets.loc[BIN, "name"])
+    found = page.locator("[data-field=place] [role=listbox]")
+    expect(found).to_contain_text("正在读取地名")
+    for route in held:
+        route.continue_()
+    expect(found.get_by_role("option").first).to_contain_text("垃圾箱")
+    place.press("Tab")
+    expect(page.locator("[data-field=place] .note")).to_contain_text("网格员")
+
+
+def test_places_whose_names_cannot_be_read_are_clicked_on_the_map(page: Page, desk: Appliance) -> None:
+    page.route("**/api/geometry/*/assets", lambda route: route.abort())
+    page.goto(f"{desk.web_url}/duty")
+    page.wait_for_function(READY)
+    page.keyboard.press("r")
+    page.get_by_role("combobox", name="地点").press_sequentially("永华")
+    expect(page.locator("[data-field=place] [role=listbox]")).to_contain_text("地名读取失败")
 
 
 def test_who_takes_no_reports_has_the_page_for_phones(page: Page, desk: Appliance) -> None:

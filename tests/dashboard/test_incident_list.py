@@ -47,7 +47,7 @@ def tell(stretches: list[Stretch]) -> list[tuple[str, int, int | None]]:
     start = as_ms(NOON)
     return [
         (
-            one.file.case.case_id,
+            one.case.case_id,
             (one.begun_ms - start) // 60_000,
             None if one.ended_ms is None else (one.ended_ms - start) // 60_000,
         )

@@ -1,6 +1,7 @@
 // The operators' alarms: the list of /api/alarms, read again when the live feed tells of one; the drawer; the load.
 
 import { followLive } from "../live.ts";
+import { pause } from "../pause.ts";
 import type { Words } from "../wire.ts";
 import { makeDrill } from "./alerts.ts";
 import { makeId, postJson } from "./drawer/post.ts";
@@ -137,7 +138,7 @@ export async function start(root: HTMLElement): Promise<void> {
       loadAt = Date.now() + LOAD_EVERY_MS;
       await desk.readLoad();
     }
-    await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+    await pause(READ_EVERY_MS);
   }
   desk.close();
   stop();

@@ -1,6 +1,7 @@
 // The wall's voice: a new severe alarm is sounded, and spoken where this machine has a voice of the page's language.
 
 import type { FrameKind, LiveFeed } from "../live.ts";
+import { pause } from "../pause.ts";
 import type { Alarm, Frame } from "../wire.ts";
 import { groupOf, listStanding, nameAlarm, SEVERE } from "./alarms.ts";
 import { Chime } from "./chime.ts";
@@ -176,8 +177,4 @@ export class Announcer {
     setAttribute(this.button, "title", this.page.say(`wall.voice_${state}_hint`));
     setAttribute(this.button, "aria-pressed", String(this.muted));
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,6 +1,7 @@
 // The feeds: the board of /api/feeds, read again every few seconds; rows that need a person come first.
 
 import { followLive } from "../live.ts";
+import { pause } from "../pause.ts";
 import type { Words } from "../wire.ts";
 import { tracePath } from "./figures.ts";
 import { FEED_SHAPES, followHeader } from "./header.ts";
@@ -73,7 +74,7 @@ export async function start(root: HTMLElement): Promise<void> {
       setAttribute(root, "data-unread", "yes");
       if (board) sayUnread(page, board);
     }
-    await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+    await pause(READ_EVERY_MS);
   }
   stopHeader();
   feed.close();

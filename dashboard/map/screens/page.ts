@@ -1,5 +1,6 @@
 // What every screen shares: its texts, its county, its places to fill, and changing the page without churn.
 
+import { pause } from "../pause.ts";
 import type { CountyInfo, Lang, Words } from "../wire.ts";
 import { say as pick } from "../wire.ts";
 
@@ -215,14 +216,14 @@ function inOneUnit(seconds: number): ["seconds" | "minutes" | "hours" | "days", 
 
 /** Reads the county and its places, and returns the page; tries again until the server answers. */
 export async function openPage(root: HTMLElement): Promise<Page> {
-  for (let pause = 500; ; pause = Math.min(pause * 2, 5000)) {
+  for (let again = 500; ; again = Math.min(again * 2, 5000)) {
     try {
       const county = (await readJson("/api/county")) as CountyFacts;
       const places = (await readJson(`/api/places/${county.revision}`)) as Places;
       return new Page(root, county, places);
     } catch (error) {
       console.warn("the county cannot be read yet", error);
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      await pause(again);
     }
   }
 }

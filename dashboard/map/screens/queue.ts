@@ -1,6 +1,7 @@
 // The queue: AG Grid as Dash has laid it out, fed window by window from /api/queue and kept live in place.
 
 import type { LiveFeed } from "../live.ts";
+import { pause } from "../pause.ts";
 import { colourOf, sayClock, type Clocked } from "./desk/clock.ts";
 import { listColumns } from "./desk/columns.ts";
 import type { Filters } from "./desk/filters.ts";
@@ -410,7 +411,7 @@ export class Queue {
 /** Waits for the grid and returns the queue. */
 export async function openQueue(page: Page, feed: LiveFeed, filters: Filters): Promise<Queue> {
   const globals = window as unknown as DashGlobals;
-  while (!globals.dash_ag_grid || !document.getElementById(GRID)) await new Promise((done) => setTimeout(done, 50));
+  while (!globals.dash_ag_grid || !document.getElementById(GRID)) await pause(50);
   const grid = await globals.dash_ag_grid.getApiAsync(GRID);
   return new Queue(page, feed, filters, grid, document.getElementById(GRID)!);
 }

@@ -17,11 +17,11 @@ export class Combobox<T> {
   private shown: Choice<T>[] = [];
   private marked = 0;
 
-  /** find: the choices for what is typed, the best first; chosen: called with what is taken, null once it is typed over. */
+  /** find: the choices for what is typed, the best first; sayNone: why there are none; chosen: what is taken, null once it is typed over. */
   constructor(
     private readonly name: string,
     private readonly find: (words: string) => Choice<T>[],
-    private readonly none: string,
+    private readonly sayNone: () => string,
     private readonly chosen: (value: T | null) => void,
   ) {
     const { input, list } = this;
@@ -57,12 +57,17 @@ export class Combobox<T> {
     this.close();
   }
 
+  /** Looks again for what is typed: what is searched in has changed. */
+  refresh(): void {
+    if (!this.list.hidden) this.open();
+  }
+
   private open(): void {
     this.shown = this.find(this.input.value);
     this.marked = 0;
     this.list.hidden = false;
     this.list.replaceChildren(...this.shown.map((choice, place) => this.makeOption(choice, place)));
-    if (!this.shown.length) this.list.append(make("li", "none", this.none));
+    if (!this.shown.length) this.list.append(make("li", "none", this.sayNone()));
     setAttribute(this.input, "aria-expanded", "true");
     this.mark(0);
   }

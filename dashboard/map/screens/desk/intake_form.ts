@@ -38,15 +38,18 @@ export class IntakeForm {
   ) {
     this.classes = new ClassSearch(page);
     this.places = new PlaceSearch(page);
-    this.category = new Combobox("intake-class", (words) => this.classes.find(words), page.say("intake.no_class"), () => this.takeClass());
-    this.place = new Combobox("intake-spot", (words) => this.places.find(words), page.say("intake.no_place"), () => this.takePlace(true));
+    this.category = new Combobox("intake-class", (words) => this.classes.find(words), () => page.say("intake.no_class"), () => this.takeClass());
+    this.place = new Combobox("intake-spot", (words) => this.places.find(words), () => this.places.sayNone(), () => this.takePlace(true));
     this.layOut();
   }
 
-  /** Gets ready what is searched in. */
+  /** Gets ready what is searched in; an officer may have typed and chosen before it is there. */
   prepare(): void {
-    void this.classes.load();
-    void this.places.load();
+    void this.classes.load().then(() => {
+      this.category.refresh();
+      this.sayMatter();
+    });
+    void this.places.load().then(() => this.place.refresh());
   }
 
   /** Takes a place that was clicked on the map. */
@@ -115,10 +118,14 @@ export class IntakeForm {
   }
 
   private takeClass(): void {
-    const listed = this.classes.listed(this.category.value);
-    setText(this.notes.category, listed?.matter ? this.page.say("intake.matter", { matter: listed.matter, admission: listed.admission ?? "" }) : "");
+    this.sayMatter();
     this.showFault("category", "");
     this.on.changed();
+  }
+
+  private sayMatter(): void {
+    const listed = this.classes.listed(this.category.value);
+    setText(this.notes.category, listed?.matter ? this.page.say("intake.matter", { matter: listed.matter, admission: listed.admission ?? "" }) : "");
   }
 
   private takePlace(named: boolean): void {

@@ -25,16 +25,27 @@ const MOST_FOUND = 8;
 /** Knows the places of the viewer's area by name, once they are loaded. */
 export class PlaceSearch {
   private places: (Choice<Spot> & { words: string })[] = [];
-  private loading = false;
+  private state: "reading" | "read" | "failed" | null = null;
 
   constructor(private readonly page: Page) {}
 
   /** Loads the names, once; after a failure they can still be clicked on the map. */
   async load(): Promise<void> {
-    if (this.places.length || this.loading) return;
-    this.loading = true;
-    await this.read().catch((error) => console.warn("the names of places cannot be read", error));
-    this.loading = false;
+    if (this.state === "reading" || this.state === "read") return;
+    this.state = "reading";
+    try {
+      await this.read();
+      this.state = "read";
+    } catch (error) {
+      this.state = "failed";
+      console.warn("the names of places cannot be read", error);
+    }
+  }
+
+  /** Says why nothing is found. */
+  sayNone(): string {
+    if (this.state === "read") return this.page.say("intake.no_place");
+    return this.page.say(this.state === "failed" ? "intake.places_failed" : "intake.places_reading");
   }
 
   /** Returns the places in whose name every word occurs: cells before things, beginnings before the rest. */
