@@ -140,6 +140,9 @@ class DrawnCounty implements CountyMap {
   private ready = false;
   private destroyed = false;
   private movedByHand = false;
+  private selected: { layer: string; id: number } | null = null;
+  /** Where the camera is on its way to. */
+  private aim: maplibre.JumpToOptions | null = null;
   private heat: HeatBins;
   private markers: SevereMarkers;
   private markersSettled = false;
@@ -211,15 +214,21 @@ class DrawnCounty implements CountyMap {
   }
 
   select(layer: string, id: number | null): void {
-    if (!this.ready) return;
-    const feature = id === null ? null : this.find(layer, id);
+    this.selected = id === null ? null : { layer, id };
+    if (this.ready) this.drawSelection();
+  }
+
+  private drawSelection(): void {
+    const feature = this.selected && this.find(this.selected.layer, this.selected.id);
     const features = feature ? [{ ...feature, properties: {} }] : [];
     void this.source("selection").setData({ type: "FeatureCollection", features });
   }
 
   focus(lon: number, lat: number, zoom?: number): void {
     this.movedByHand = true;
-    this.maplibre.easeTo({ center: [lon, lat], ...(zoom === undefined ? {} : { zoom }), duration: 300 });
+    const aim: maplibre.JumpToOptions = { center: [lon, lat], ...(zoom === undefined ? {} : { zoom }) };
+    this.maplibre.easeTo({ ...aim, duration: 300 });
+    this.aim = this.maplibre.isMoving() ? aim : null;
   }
 
   home(): void {
@@ -302,6 +311,7 @@ class DrawnCounty implements CountyMap {
     for (const gesture of ["wheel", "dragstart", "dblclick", "boxzoomstart", "touchmove"] as const)
       map.on(gesture, () => (this.movedByHand = true));
     map.getCanvas().addEventListener("keydown", () => (this.movedByHand = true));
+    map.on("moveend", () => (this.aim = null));
     map.on("resize", () => this.refit());
     map.on("click", (event) => void this.click(event.point, event.lngLat));
     map.on("mousemove", (event) => {
@@ -382,7 +392,8 @@ class DrawnCounty implements CountyMap {
 
   /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
   private refit(): void {
-    if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
+    if (this.aim) this.maplibre.jumpTo(this.aim); // on the way it would end as far from the middle as that has moved
+    else if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
     this.dress();
   }
 
@@ -434,6 +445,7 @@ class DrawnCounty implements CountyMap {
     for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
     const spec = [...this.specs.values()].find((one) => chooseDrawing(one) === "heat");
     if (spec) for (const [bin, sum] of this.heat.sums()) this.paint(spec, bin, sum);
+    this.drawSelection();
     this.schedule();
   }
 
@@ -446,6 +458,7 @@ class DrawnCounty implements CountyMap {
       const spec = this.specs.get(key)!;
       const features = this.feed.state.layers.get(key);
       this.draw(spec, [...ids].map((id) => [id, features?.get(id) ?? null]));
+      if (this.selected?.layer === key && ids.has(this.selected.id)) this.drawSelection();
     }
     this.dirty.clear();
     this.markersSettled ||= this.feed.state.layers.has("open_cases");

@@ -33,6 +33,10 @@ CAMERA = "() => { const m = countyBrain.map.maplibre; return [m.getCenter().toAr
 PAINTED = """([layer, source]) => Object.fromEntries([...Array(500).keys()].map(
   (id) => [id, countyBrain.map.maplibre.getFeatureState({ source, id })[layer] ?? null]))"""
 
+OUTLINED = (
+    """(() => [...new Set(countyBrain.map.maplibre.querySourceFeatures('selection').map(({ id }) => id))].join())()"""
+)
+
 
 @pytest.fixture
 def hub() -> FixtureHub:
@@ -251,9 +255,13 @@ def test_lost_graphics_context_is_restored_with_what_came_meanwhile(page: Page, 
     page.wait_for_function("!countyBrain.map.ready")
     hub.send({"grid": {"ids": [0, 1], "values": [8, 0], "gone": [2]}})
     wait_for_seq(page, hub.seq)
+    page.evaluate("countyBrain.map.select('open_cases', 1000)")
     page.evaluate("lost.restoreContext()")
     page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
     assert_painted(page, hub)
+    page.wait_for_function(f"{OUTLINED} === '1000'")
+    hub.send({"open_cases": {"ids": [], "values": [], "lon": [], "lat": [], "gone": [1000]}})
+    page.wait_for_function(f"{OUTLINED} === ''")
     hub.send(
         {
             "grid": {"ids": [3], "values": [8]},
@@ -297,6 +305,21 @@ def test_resize_fits_the_county_until_a_person_moves_the_map(page: Page) -> None
     page.set_viewport_size({"width": 1200, "height": 800})
     page.wait_for_function("countyBrain.map.maplibre.getContainer().clientWidth === 1200")
     assert page.evaluate("countyBrain.map.maplibre.getZoom()") == zoom
+
+
+def test_a_flight_ends_where_it_should_though_the_map_changes_size_meanwhile(page: Page) -> None:
+    miss = page.evaluate(
+        """async () => {
+          const { map } = countyBrain, { maplibre } = map, box = maplibre.getContainer();
+          map.focus(120.3, 29.6, 13);
+          box.style.height = `${box.clientHeight / 2}px`;
+          maplibre.resize();
+          if (maplibre.isMoving()) await maplibre.once("moveend");
+          const { x, y } = maplibre.project([120.3, 29.6]);
+          return [x - box.clientWidth / 2, y - box.clientHeight / 2, maplibre.getZoom() - 13];
+        }"""
+    )
+    assert [round(one) for one in miss] == [0, 0, 0]
 
 
 def test_new_county_pack_reloads_the_page(page: Page, hub: FixtureHub, server: RunningServer) -> None:

@@ -57,7 +57,7 @@ def report(
     return CaseReported(**(defaults | place | fields))
 
 
-def act(number: int, action: str, at: datetime, unit: str | None = None) -> CaseActed:
+def act(number: int, action: str, at: datetime, unit: str | None = None, **fields: Any) -> CaseActed:
     return CaseActed(
         source="test",
         id=f"{action}-{number}-{at:%d%H%M%S}",
@@ -67,6 +67,7 @@ def act(number: int, action: str, at: datetime, unit: str | None = None) -> Case
         actor="W1",
         at=at,
         unit=unit,
+        **fields,
     )
 
 

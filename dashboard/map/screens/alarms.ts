@@ -76,7 +76,7 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
     list,
     lines.slice(0, shown),
     (line) => line.key,
-    () => make("li", "standing", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
+    () => make("li", "alarm-row", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
     (row, line) => drawLine(page, row, line, now),
   );
 }

@@ -41,7 +41,8 @@ export function drawHead(page: Page, box: HTMLElement, incident: Incident, now: 
   setText(part(box, "place"), page.namePlace(incident.cell));
   setText(part(box, "word"), page.say(ended_at === null ? "incident.elapsed" : "incident.lasted"));
   setText(part(box, "elapsed"), countElapsed(page, (ended_at ?? now) - begun_at));
-  const since = page.say("incident.since", { at: page.shortTime(begun_at, now), role: nameActor(page, incident.begun_by) });
+  const begun = page.say("incident.since", { at: page.shortTime(begun_at, now) });
+  const since = [begun, nameActor(page, incident.begun_by)].filter(Boolean).join(" · ");
   const reported = page.say("incident.reported", { at: page.shortTime(incident.reported_at, now) });
   const until = ended_at === null ? [] : [page.say("incident.until", { at: page.shortTime(ended_at, now) })];
   setText(part(box, "since"), [reported, since, ...until].join(page.lang === "zh" ? "，" : ", "));
@@ -166,12 +167,18 @@ function drawLog(page: Page, { log, category }: Incident, now: number, room: Roo
       setAttribute(row, "data-action", line.action);
       setText(part(row, "time"), page.shortClock(line.at, now));
       setText(part(row, "what"), sayLine(page, line, category));
-      const units = line.units ?? (line.unit ? [line.unit] : []);
       const who = line.about === "case" || line.role ? nameActor(page, line.role) : "";
-      setText(part(row, "who"), [who, ...units.map((unit) => page.nameUnit(unit))].filter(Boolean).join(" · "));
+      setText(part(row, "who"), [who, ...nameUnits(page, line, room)].filter(Boolean).join(" · "));
       setText(part(row, "note"), line.note ?? "");
     },
   );
+}
+
+/** Names the units of a line; where there is little room many are a count, for another list has their names. */
+function nameUnits(page: Page, line: IncidentLine, room: Room): string[] {
+  const units = line.units ?? (line.unit ? [line.unit] : []);
+  if (room.newestFirst && units.length > 1) return [page.say("incident.units", { n: units.length })];
+  return units.map((unit) => page.nameUnit(unit));
 }
 
 function sayLine(page: Page, line: IncidentLine, category: string): string {

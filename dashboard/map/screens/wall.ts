@@ -91,7 +91,7 @@ export async function start(root: HTMLElement): Promise<void> {
   show(rotation.turn.scene); // the turn may have moved on meanwhile
   for (const gesture of ["pointerdown", "wheel"]) map.container.addEventListener(gesture, rotation.touch, { passive: true });
   contextsLost = watchDrawing(page, feed, map);
-  // Nothing can be selected on a map that has not been drawn once.
+  // A map that is empty still has been drawn, too: only from here on is it said that the county was.
   await map.maplibre.once("idle");
   drawn = map;
   orders?.obey();
