@@ -21,7 +21,7 @@ UNLINKED = frozenset(
         *(("alarms", page) for page in ("briefing", "performance", "handover")),
         *((page, "alarms") for page in ("briefing", "performance", "handover")),
         *(("incident", page) for page in ("briefing", "performance", "feeds", "handover")),
-        *((page, "incident") for page in ("wall", "duty", "performance", "feeds")),
+        *((page, "incident") for page in ("wall", "performance", "feeds")),
         ("duty", "performance"),
     }
 )

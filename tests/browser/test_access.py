@@ -66,6 +66,9 @@ NAME_MOVING = """() => [...document.querySelectorAll('*')].flatMap((one) => ['',
     ...(animationName === 'none' ? [0] : animationDuration.split(',').map(parseFloat)));
   return longest > 0.01 ? [`${one.outerHTML.slice(0, 100)} ${part}`] : [];
 }))"""
+BEYOND = """() => [...document.querySelectorAll('header, header *, .header, .header *')]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => `${one.className} ${one.textContent.slice(0, 60)}`)"""
 MAPPED = "() => window.countyBrain?.feed?.connection.state === 'live' && window.countyBrain.map?.isWhole"
 SIZES = ((1920, 1080), (3840, 2160), (1080, 1920))
 SCENES = tomllib.loads((ROOT / "dashboard/scenes.toml").read_text(encoding="utf-8"))["rotation"]
@@ -249,6 +252,17 @@ def test_axe_finds_nothing_serious_in_an_incident(screen: Page, grave_site: str,
     for case in ("C201", "C202"):  # one that is over, one that runs
         open_page(screen, grave_site, f"incident/{case}?lang={lang}", ".incident-log .what")
         assert find_barriers(screen) == [], case
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_header_is_on_the_screen(screen: Page, site: str, lang: str) -> None:
+    screen.set_viewport_size({"width": 1440, "height": 900})
+    beyond: dict[str, list[str]] = {}
+    desks = {**PAGES, "incident/C201": ".incident-log .what", "duty": ".duty .ag-row .case-light"}
+    for path, ready in desks.items():
+        open_page(screen, site, f"{path}?lang={lang}", ready)
+        beyond[path] = screen.evaluate(BEYOND)
+    assert {where: what for where, what in beyond.items() if what} == {}
 
 
 def test_axe_finds_nothing_serious_around_log_in(
