@@ -241,7 +241,10 @@ class Screen:
         return message
 
     def snapshot(self) -> Message:
-        """Return everything that the deltas so far have told, without `seq`."""
+        """Return everything that the deltas so far have told, without `seq`.
+
+        Cases, warnings and alarms are as they are now: what came since the last delta is in them, and in the next one.
+        """
         state = self._state
         return {
             "revision": self._revision,
