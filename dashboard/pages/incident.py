@@ -39,7 +39,8 @@ def lay_out(county: County, lang: str, case_id: str) -> Component:
                         className="state",
                     ),
                     html.Section(
-                        [lay_incident_part("incident_log", lang), slot("entry", "Div", "entry")], className="running"
+                        [lay_incident_part("incident_log", lang, scrolls=True), slot("entry", "Div", "entry")],
+                        className="running",
                     ),
                 ],
                 hidden=True,
@@ -52,12 +53,17 @@ def lay_out(county: County, lang: str, case_id: str) -> Component:
     )
 
 
-def lay_incident_part(key: str, lang: str, **attributes: Any) -> Component:
-    """Return one part of an incident, on a wall or on the page: its title, and the place that TypeScript fills."""
+def lay_incident_part(key: str, lang: str, scrolls: bool = False, **attributes: Any) -> Component:
+    """Return one part of an incident, on a wall or on the page: its title, and the place that TypeScript fills.
+
+    scrolls: its list is longer than its place, and keys must reach it.
+    """
     if key == "incident":
         return html.Section([slot(key, "Div", "incident-head")], **attributes)
-    title = html.H2([text(lang, f"incident.{key}"), slot(f"{key}-sum", "Small", "sum")])
-    return html.Section([title, slot(key, "Ol", f"incident-list {key.replace('_', '-')}")], **attributes)
+    name = text(lang, f"incident.{key}")
+    title = html.H2([name, slot(f"{key}-sum", "Small", "sum")])
+    reach: dict[str, Any] = {"tabIndex": 0, **mark(aria_label=name)} if scrolls else {}
+    return html.Section([title, slot(key, "Ol", f"incident-list {key.replace('_', '-')}", **reach)], **attributes)
 
 
 def name_actors(lang: str) -> str:

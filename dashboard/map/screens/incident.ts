@@ -11,7 +11,7 @@ const TICK_MS = 1000;
 /** SQL is behind the streams by a moment. */
 const ASK_AGAIN_MS = 1500;
 const RETRY_MS = 5000;
-const ROOM: Room = { rows: () => Infinity, newestFirst: false };
+const ROOM: Room = { rows: () => Infinity, isTight: false };
 
 /** What GET /api/incidents/{case_id} answers beside the incident itself. */
 interface Told extends Incident {

@@ -12,7 +12,7 @@ import type { Scene } from "./scenes.ts";
 const SCENE = "incident";
 const TICK_MS = 1000;
 const ZOOM = 13.5;
-const ROOM: Room = { rows: measureRows, newestFirst: true };
+const ROOM: Room = { rows: measureRows, isTight: true };
 
 /** What the board works on. */
 export interface Board {

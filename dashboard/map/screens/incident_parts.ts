@@ -9,10 +9,10 @@ import { make, makePart, makeSeverity, type Page, part, setAttribute, setText, s
 const AROUND_KM = 2;
 const KM_FROM_M = 1000;
 
-/** How much of a part there is room for; `newestFirst` is a log whose end must be seen. */
+/** How much of a part there is room for; where it is tight, the end of the log must be seen, and words are few. */
 export interface Room {
   rows(list: HTMLElement): number;
-  newestFirst: boolean;
+  isTight: boolean;
 }
 
 /** Draws all parts of an incident but its head, as of a moment (epoch seconds). */
@@ -91,17 +91,18 @@ function drawLadder(page: Page, { ladder, category }: Incident, now: number, roo
     ladder.slice(from, from + count),
     (rung) => `${rung.state} ${rung.entered_at ?? "next"}`,
     () => make("li", "rung", make("i", "sign"), makePart("state"), makePart("clock"), makePart("at")),
-    (row, rung) => drawRung(page, row, rung, category, now),
+    (row, rung) => drawRung(page, row, rung, category, now, room.isTight),
   );
 }
 
 const SIGNS = { done: "✓", now: "▶", next: "○" };
 
-function drawRung(page: Page, row: HTMLElement, rung: IncidentRung, category: string, now: number): void {
+function drawRung(page: Page, row: HTMLElement, rung: IncidentRung, category: string, now: number, isTight: boolean): void {
   setAttribute(row, "data-standing", rung.standing);
   setText(row.querySelector(".sign"), SIGNS[rung.standing]);
   setText(part(row, "state"), page.nameState(category, rung.state));
-  setText(part(row, "at"), rung.entered_at === null ? "" : page.shortTime(rung.entered_at, now));
+  const sayWhen = isTight ? page.timeOrDay : page.shortTime;
+  setText(part(row, "at"), rung.entered_at === null ? "" : sayWhen.call(page, rung.entered_at, now));
   const clock = part(row, "clock");
   if (rung.standing === "now") return showClock(page, clock, rung.clock, now);
   setAttribute(clock, "data-colour", null);
@@ -159,7 +160,7 @@ function drawLog(page: Page, { log, category }: Incident, now: number, room: Roo
   if (!list) return;
   syncList(
     list,
-    room.newestFirst ? [...log].reverse().slice(0, room.rows(list)) : log,
+    room.isTight ? [...log].reverse().slice(0, room.rows(list)) : log,
     ({ key, at, action }) => `${key} ${at} ${action}`,
     () => make("li", "line", makePart("time"), makePart("what"), makePart("who"), makePart("note")),
     (row, line) => {
@@ -177,7 +178,7 @@ function drawLog(page: Page, { log, category }: Incident, now: number, room: Roo
 /** Names the units of a line; where there is little room many are a count, for another list has their names. */
 function nameUnits(page: Page, line: IncidentLine, room: Room): string[] {
   const units = line.units ?? (line.unit ? [line.unit] : []);
-  if (room.newestFirst && units.length > 1) return [page.say("incident.units", { n: units.length })];
+  if (room.isTight && units.length > 1) return [page.say("incident.units", { n: units.length })];
   return units.map((unit) => page.nameUnit(unit));
 }
 
@@ -205,13 +206,13 @@ function sayDistance(page: Page, metres: number): string {
   return page.say("incident.kilometres", { n: page.number(metres / KM_FROM_M, 1) });
 }
 
-/** Returns hours, minutes and seconds; an incident of days has them in front. */
+/** Returns hours, minutes and seconds; days, hours and minutes of an incident of days. */
 export function countElapsed(page: Page, seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const two = (n: number) => String(n).padStart(2, "0");
   const days = Math.floor(whole / 86400);
-  const clock = `${two(Math.floor(whole / 3600) % 24)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
-  return days ? `${page.say("common.span_days", { n: days })} ${clock}` : clock;
+  const clock = `${two(Math.floor(whole / 3600) % 24)}:${two(Math.floor(whole / 60) % 60)}`;
+  return days ? `${page.say("common.span_days", { n: days })} ${clock}` : `${clock}:${two(whole % 60)}`;
 }
 
 function fit<T>(list: HTMLElement, items: T[], room: Room): T[] {

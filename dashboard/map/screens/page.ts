@@ -154,6 +154,11 @@ export class Page {
     return this.time(at, "date") === this.time(now, "date") ? this.time(at, "time") : this.time(at, "moment");
   }
 
+  /** Returns the time of day, or the day where it is not today's. */
+  timeOrDay(at: number, now: number): string {
+    return this.time(at, this.time(at, "date") === this.time(now, "date") ? "time" : "day");
+  }
+
   /** Returns hours, minutes and seconds, with the day where it is not today's. */
   shortClock(at: number, now: number): string {
     const clock = this.time(at, "clock");
