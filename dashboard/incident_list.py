@@ -1,12 +1,11 @@
 """The incidents there are and were, as far as a viewer may see their cases."""
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Engine
 
-from cases.fold import Step, fold, read_step
+from cases.fold import fold, read_step
 from cases.rulebook import Rulebook
 from dashboard.people.viewer import Viewer
 from dashboard.scope import sees_case
@@ -29,12 +28,11 @@ class Stretch:
 def list_stretches(engine: Engine, rulebook: Rulebook, viewer: Viewer) -> list[Stretch]:
     """Return the stretches that a viewer may see, those that stand first, then the newest; reads SQL."""
     cases = list_incident_cases(engine, MOST)
-    steps: dict[str, list[Step]] = defaultdict(list)
-    for row in read_steps(engine, (case.case_id for case in cases)):
-        steps[row.case_id].append(read_step(row))
+    rows = read_steps(engine, (case.case_id for case in cases))
     found: list[Stretch] = []
     for case in cases:
-        state = fold(rulebook.flow_of(case.category), steps[case.case_id])
-        if sees_case(viewer, case.cell_code, steps[case.case_id], state):
+        steps = [read_step(row) for row in rows.get(case.case_id, ())]
+        state = fold(rulebook.flow_of(case.category), steps)
+        if sees_case(viewer, case.cell_code, steps, state):
             found += [Stretch(case, begun_ms, ended_ms) for begun_ms, ended_ms in state.incidents]
     return sorted(found, key=lambda one: (one.ended_ms is not None, -one.begun_ms, one.case.case_id))

@@ -90,10 +90,8 @@ class History:
         return self._make_cases([known[case_id] for case_id in case_ids if case_id in known], scope)
 
     def _make_cases(self, known: Sequence[RowMapping], scope: Scope) -> list[Case]:
-        steps: dict[str, set[Step]] = {row["case_id"]: set() for row in known}
-        for step in read_steps(self._engine, steps):
-            steps[step.case_id].add(read_step(step))
-        found = [self._make_case(row, frozenset(steps[row["case_id"]])) for row in known]
+        steps = read_steps(self._engine, (row["case_id"] for row in known))
+        found = [self._make_case(row, frozenset(map(read_step, steps.get(row["case_id"], ())))) for row in known]
         return [case for case in found if scope.unit is None or scope.unit in list_units(case.steps, case.state)]
 
     def _conditions(self, query: Query, scope: Scope, now_ms: int) -> list[ColumnElement[bool]]:

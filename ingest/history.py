@@ -196,11 +196,14 @@ def read_case(engine: Engine, case_id: str) -> CaseFile | None:
         )
 
 
-def read_steps(engine: Engine, case_ids: Iterable[str]) -> list[CaseStep]:
-    """Return the actions of some cases, as a fold needs them; their reports are not among them."""
+def read_steps(engine: Engine, case_ids: Iterable[str]) -> dict[str, list[CaseStep]]:
+    """Return the actions of some cases, by case, as a fold needs them; their reports are not among them."""
     query = select(*STEP_COLUMNS).where(case_actions.c.case_id.in_(list(case_ids)), case_actions.c.action != REPORT)
+    steps: dict[str, list[CaseStep]] = {}
     with engine.connect() as connection:
-        return [_make(CaseStep, row._mapping) for row in connection.execute(query)]
+        for row in connection.execute(query):
+            steps.setdefault(row.case_id, []).append(_make(CaseStep, row._mapping))
+    return steps
 
 
 def read_steps_as_of(engine: Engine, case_ids: Iterable[str], received_by: datetime) -> dict[str, list[CaseStep]]:

@@ -114,6 +114,7 @@ def grave_site(tmp_path_factory: pytest.TempPathFactory, county: County) -> Iter
 
 
 def serve(county: County, folder: Path, records: Iterable[AnyRecord]) -> Iterator[str]:
+    """Write records and serve the screens over them; yield the address."""
     server = start_redis(folder)
     settings = Settings(data_dir=folder, redis_url=server.url)
     upgrade_database(name_database(settings))
@@ -213,6 +214,13 @@ def find_barriers(page: Page) -> list[str]:
     return found
 
 
+def resize(page: Page) -> Iterator[str]:
+    """Give a page each size of a wall in turn; yield what it is called."""
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        yield f"{width}×{height}"
+
+
 def find_faults_of_texts(page: Page) -> list[str]:
     """What of a wall's texts is too small, cut or off the screen once it has settled."""
     for _ in range(20):  # charts and the map's scale follow the scene
@@ -294,22 +302,20 @@ def test_axe_finds_nothing_serious_around_log_in(
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_a_wall_is_read_from_afar(screen: Page, site: str, lang: str) -> None:
     faults: dict[str, list[str]] = {}
-    for width, height in SIZES:
-        screen.set_viewport_size({"width": width, "height": height})
+    for size in resize(screen):
         open_wall(screen, site, lang)
         for number, scene in enumerate(SCENES):
             show_scene(screen, number)
-            faults[f"{scene} {width}×{height}"] = find_faults_of_texts(screen)
+            faults[f"{scene} {size}"] = find_faults_of_texts(screen)
     assert {where: what for where, what in faults.items() if what} == {}
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_an_incident_is_read_from_afar(screen: Page, grave_site: str, lang: str) -> None:
     faults: dict[str, list[str]] = {}
-    for width, height in SIZES:
-        screen.set_viewport_size({"width": width, "height": height})
+    for size in resize(screen):
         open_incident(screen, grave_site, lang)
-        faults[f"{width}×{height}"] = find_faults_of_texts(screen)
+        faults[size] = find_faults_of_texts(screen)
     assert {where: what for where, what in faults.items() if what} == {}
 
 

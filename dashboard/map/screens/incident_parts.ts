@@ -101,8 +101,7 @@ function drawRung(page: Page, row: HTMLElement, rung: IncidentRung, category: st
   setAttribute(row, "data-standing", rung.standing);
   setText(row.querySelector(".sign"), SIGNS[rung.standing]);
   setText(part(row, "state"), page.nameState(category, rung.state));
-  const sayWhen = isTight ? page.timeOrDay : page.shortTime;
-  setText(part(row, "at"), rung.entered_at === null ? "" : sayWhen.call(page, rung.entered_at, now));
+  setText(part(row, "at"), rung.entered_at === null ? "" : page.shortTime(rung.entered_at, now, isTight ? "day" : "moment"));
   const clock = part(row, "clock");
   if (rung.standing === "now") return showClock(page, clock, rung.clock, now);
   setAttribute(clock, "data-colour", null);

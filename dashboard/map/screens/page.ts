@@ -149,20 +149,19 @@ export class Page {
     return this.format(style).format(at * 1000);
   }
 
-  /** Returns hours and minutes, with the day where it is not today's. */
-  shortTime(at: number, now: number): string {
-    return this.time(at, "date") === this.time(now, "date") ? this.time(at, "time") : this.time(at, "moment");
-  }
-
-  /** Returns the time of day, or the day where it is not today's. */
-  timeOrDay(at: number, now: number): string {
-    return this.time(at, this.time(at, "date") === this.time(now, "date") ? "time" : "day");
+  /** Returns hours and minutes; where the day is not today's, with it ("moment"), or it alone ("day"). */
+  shortTime(at: number, now: number, otherwise: "moment" | "day" = "moment"): string {
+    return this.time(at, this.isSameDay(at, now) ? "time" : otherwise);
   }
 
   /** Returns hours, minutes and seconds, with the day where it is not today's. */
   shortClock(at: number, now: number): string {
     const clock = this.time(at, "clock");
-    return this.time(at, "date") === this.time(now, "date") ? clock : `${this.time(at, "day")} ${clock}`;
+    return this.isSameDay(at, now) ? clock : `${this.time(at, "day")} ${clock}`;
+  }
+
+  private isSameDay(one: number, other: number): boolean {
+    return this.time(one, "date") === this.time(other, "date");
   }
 
   /** Returns how long ago something was, in one unit. */
