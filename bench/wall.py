@@ -47,11 +47,11 @@ NOTE_PICTURE = """{
 OURS = """(() => {
   const { feed, map } = window.countyBrain ?? {};
   return map?.lastDrawnAt && feed.state.seq !== null
-    && ["cells", "towns", "roads", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
+    && ["county", "cells", "lines", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
     && map.maplibre.getFeatureState({ source: "cells", id: 0 }).grid !== undefined
     && /\\d/.test(document.querySelector("[data-figure=open_cases] [data-part=value]").textContent);
 })()"""
-OURS_WHOLE = f"{OURS} && countyBrain.map.isWhole && countyBrain.map.maplibre.isSourceLoaded('assets')"
+OURS_WHOLE = f"{OURS} && countyBrain.map.isWhole"
 PLAIN = "document.querySelector('.js-plotly-plot')?._fullLayout?.map?._subplot?.map?.loaded()"
 PANEL = "window.Bokeh?.documents?.[0]?.is_idle"
 

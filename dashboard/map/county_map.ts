@@ -1,25 +1,32 @@
 // The county's map: geometry once, then only id → value. Data never touches the camera and never re-adds a layer.
 
 import * as maplibre from "maplibre-gl";
+import { Assets, type PlacedAsset } from "./assets.ts";
 import { CLUSTERED_TO_ZOOM, clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
 import { boxOf, centreOf, fetchGeometry, fetchPart, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
-import { drawHatch, drawMark, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
+import { HeatLayer } from "./heat_layer.ts";
+import { drawHatch, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
 import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
+import { Pace } from "./pace.ts";
 import { pause } from "./pause.ts";
 import { Pulses } from "./pulses.ts";
 import { reloadOnce } from "./reload.ts";
 import {
   chooseDrawing,
-  EXERCISE,
   classOf,
+  type Drawing,
+  EXERCISE,
   FONT_FAMILY,
   type Look,
+  lookOfAssets,
+  lookOfHeat,
   makeLayers,
   makeStyle,
   mapLayersOf,
   markNames,
+  NAMES,
   pickable,
   readHeat,
   shapeOf,
@@ -63,6 +70,8 @@ export interface CountyMapOptions {
   padding?: number | maplibre.PaddingOptions;
   /** Whether to draw a scale bar (on by default). */
   scale?: boolean;
+  /** How often it draws at most what the feed tells (four times a second by default). */
+  drawEveryMs?: number;
 }
 
 export interface CountyMap {
@@ -101,7 +110,7 @@ export interface CountyMap {
 }
 
 /** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
-const FLUSH_EVERY_MS = 250;
+const DRAW_EVERY_MS = 250;
 /** How near to a dot a finger or a mouse must be, in pixels. */
 const PICK_MARGIN = 4;
 const FONTS_WAIT_MS = 3000;
@@ -135,8 +144,9 @@ class DrawnCounty implements CountyMap {
   private listeners = new Set<PickListener>();
   private unsubscribe: () => void;
   private dirty = new Map<string, Set<number>>();
-  private flushTimer: ReturnType<typeof setTimeout> | null = null;
-  private flushedAt = 0;
+  /** What changed in layers that do not show. */
+  private late = new Map<string, Set<number>>();
+  private pace: Pace;
   private ready = false;
   private destroyed = false;
   private movedByHand = false;
@@ -144,16 +154,18 @@ class DrawnCounty implements CountyMap {
   /** Where the camera is on its way to. */
   private aim: maplibre.JumpToOptions | null = null;
   private heat: HeatBins;
+  /** Null where no layer is a heatmap. */
+  private heatLayer: HeatLayer | null;
   private markers: SevereMarkers;
   private markersSettled = false;
+  /** The severe cases that names give way to. */
+  private rooms = new Set<number>();
   private halosSettled = false;
   private overdue = new Set<number>();
   private pulses: Pulses;
-  private assetPlaces = new Map<number, LonLat>();
-  private assetNames = new Map<number, Words>();
+  private assets: Assets;
   private box: CountyInfo["bbox"];
   private painted = new Map<string, Map<number, number | null>>();
-  private marked = new Map<number, string>();
   private sourceIds = new Map<string, Set<number>>();
   private legends = new Map<string, Legend>();
 
@@ -164,6 +176,7 @@ class DrawnCounty implements CountyMap {
   ) {
     this.feed = options.feed;
     this.county = options.county;
+    this.pace = new Pace(options.drawEveryMs ?? DRAW_EVERY_MS, () => this.flush());
     this.padding = options.padding ?? 24;
     this.box = seenBox(options.county);
     // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
@@ -175,6 +188,8 @@ class DrawnCounty implements CountyMap {
       chooseSpecs(options).map((spec) => [spec.key, { ...spec }]),
     );
     this.heat = new HeatBins(options.county.bbox);
+    const heated = this.heated();
+    this.heatLayer = heated && new HeatLayer(`${heated.key}-heat`, this.heat);
     this.maplibre = new maplibre.Map({
       container: this.container,
       style: { version: 8, sources: {}, layers: [] },
@@ -189,10 +204,12 @@ class DrawnCounty implements CountyMap {
       localIdeographFontFamily: `"${FONT_FAMILY}", "Noto Sans CJK SC", sans-serif`,
       locale: options.lang === "zh" ? { "ScaleControl.Kilometers": "公里", "ScaleControl.Meters": "米", "Map.Title": "地图" } : {},
     });
+    this.assets = new Assets(this.maplibre, [...this.specs.values()].filter(({ geometry: kind }) => kind === "asset"), this.tokens);
     this.maplibre.touchZoomRotate.disableRotation();
     this.maplibre.keyboard.disableRotation();
     if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 160 }), "bottom-right");
     this.look = this.makeLook();
+    this.dressOwn();
     this.pulses = new Pulses(this.maplibre);
     this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
       this.pick({ layer: "open_cases", id, lon, lat }),
@@ -206,6 +223,9 @@ class DrawnCounty implements CountyMap {
     const spec = this.specs.get(layer);
     if (!spec) return;
     spec.shown = visible;
+    const late = visible ? this.late.get(layer) : undefined;
+    if (late) this.soil(layer, late);
+    if (visible) this.late.delete(layer);
     if (this.ready) this.applyVisibility(spec); // else once there is a style again
   }
 
@@ -260,7 +280,7 @@ class DrawnCounty implements CountyMap {
   }
 
   nameAsset(id: number): Words | null {
-    return this.assetNames.get(id) ?? null;
+    return this.assets.name(id);
   }
 
   boxOf(code: string): CountyInfo["bbox"] | null {
@@ -281,7 +301,7 @@ class DrawnCounty implements CountyMap {
 
   private makeLegend(spec: LayerSpec): Legend {
     const drawing = chooseDrawing(spec);
-    const classes = drawing === "heat" ? readHeat(spec).classes : (spec.legend ?? []);
+    const classes = drawing === "heat" ? readHeat(spec) : (spec.legend ?? []);
     return {
       key: spec.key,
       title: say(spec.title, this.options.lang),
@@ -296,7 +316,7 @@ class DrawnCounty implements CountyMap {
   destroy(): void {
     this.destroyed = true;
     this.unsubscribe();
-    if (this.flushTimer) clearTimeout(this.flushTimer);
+    this.pace.stop();
     this.listeners.clear();
     this.maplibre.remove();
     this.container.remove();
@@ -329,19 +349,13 @@ class DrawnCounty implements CountyMap {
     const { features } = await this.fetchAssets();
     if (this.destroyed) return;
     if (!this.ready) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
-    for (const asset of features) {
-      const place = centreOf(asset);
-      if (place) this.assetPlaces.set(Number(asset.id), place);
-      this.assetNames.set(Number(asset.id), nameOf(asset));
-    }
-    const { assets } = this.geometry;
-    assets.features = features.concat(assets.features); // those that events have told of meanwhile
-    void this.source("assets").setData(assets);
-    this.isWhole = true;
+    this.assets.add(features.flatMap(placeAsset));
     this.dress();
     for (const spec of this.specs.values())
       if (spec.geometry === "asset") this.dirty.set(spec.key, new Set(this.feed.state.layers.get(spec.key)?.keys()));
-    this.schedule();
+    this.flush();
+    await this.maplibre.once("render");
+    this.isWhole = true;
   }
 
   private async fetchAssets(): Promise<GeoJSON.FeatureCollection> {
@@ -359,19 +373,26 @@ class DrawnCounty implements CountyMap {
   private applyVisibility(spec: LayerSpec): void {
     const visibility = spec.shown === false ? "none" : "visible";
     for (const name of mapLayersOf(spec)) this.maplibre.setLayoutProperty(name, "visibility", visibility);
+    if (chooseDrawing(spec) === "cells") this.hatch(spec);
+    this.assets.show(spec.key, spec.shown !== false);
+    if (spec === this.heated()) this.heatLayer?.show(spec.shown !== false);
   }
 
   private addImages(): void {
-    const marks = [...this.specs.values()].flatMap(markNames);
-    const images = [...new Set([...marks, "other"])].map((name) => [`mark-${name}`, drawMark(name, this.tokens)] as const);
-    const others = [
+    const images = [
       ["hatch", drawHatch(this.tokens.line)],
       ["drill", drawHatch(this.tokens.mid, 16, 1.5)],
       ["room", drawRoom()],
     ] as const;
     const flags = FLAGS.map((flag) => [flag.name, drawFlag(flag, this.tokens)] as const);
-    for (const [name, pixels] of [...images, ...others, ...flags])
+    for (const [name, pixels] of [...images, ...flags])
       if (!this.maplibre.hasImage(name)) this.maplibre.addImage(name, pixels, { pixelRatio: ICON_RATIO });
+  }
+
+  /** Lays the heat and the assets, which are no part of the style, under the names. */
+  private addOwn(): void {
+    for (const layer of [this.heatLayer, this.assets.layer])
+      if (layer && !this.maplibre.getLayer(layer.id)) this.maplibre.addLayer(layer, NAMES);
   }
 
   private makeLook(): Look {
@@ -381,12 +402,11 @@ class DrawnCounty implements CountyMap {
       county,
       lang,
       geometry: this.geometry,
-      assetCounts: countKinds(this.geometry.assets),
+      assetCounts: this.assets.counts,
       layers: [...this.specs.values()],
       tokens: this.tokens,
       fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
       scale: Math.min(3, Math.max(0.75, Math.min(innerHeight, innerWidth) / 1080)),
-      heat: this.heat,
     };
   }
 
@@ -400,12 +420,23 @@ class DrawnCounty implements CountyMap {
   /** Makes the style what it has to be by now. */
   private dress(): void {
     this.look = this.makeLook();
+    this.dressOwn();
     if (!this.ready) return;
     const worn = this.layers;
     this.layers = makeLayers(this.look);
     this.layers.forEach((layer, i) => this.restyle(worn[i]!, layer));
     for (const spec of this.look.layers)
       if (chooseDrawing(spec) === "clusters") void this.source(sourceOf(spec)).setClusterOptions(clusterBy(this.look.scale));
+  }
+
+  private dressOwn(): void {
+    this.assets.dress((spec) => lookOfAssets(this.look, spec));
+    const heated = this.heated();
+    if (heated) this.heatLayer?.dress(lookOfHeat(this.look, heated));
+  }
+
+  private heated(): LayerSpec | null {
+    return [...this.specs.values()].find((spec) => chooseDrawing(spec) === "heat") ?? null;
   }
 
   private restyle(old: maplibre.LayerSpecification, layer: maplibre.LayerSpecification): void {
@@ -422,37 +453,37 @@ class DrawnCounty implements CountyMap {
     if (frame.revision && frame.revision !== this.county.revision) reloadOnce("revision", frame.revision);
     for (const [key, columns] of Object.entries(frame.layers ?? {})) {
       if (!this.specs.has(key)) continue;
-      let ids = this.dirty.get(key);
-      if (!ids) this.dirty.set(key, (ids = new Set()));
-      for (const id of columns.ids) ids.add(id);
-      for (const id of columns.gone ?? []) ids.add(id);
+      this.soil(key, [...columns.ids, ...(columns.gone ?? [])]);
     }
-    if (this.dirty.size || frame.assets?.length) this.schedule();
+    if (frame.assets?.length) this.schedule();
+  }
+
+  /** Has features of a layer drawn anew. */
+  private soil(layer: string, ids: Iterable<number>): void {
+    const dirty = this.dirty.get(layer) ?? new Set();
+    for (const id of ids) dirty.add(id);
+    this.dirty.set(layer, dirty);
+    this.schedule();
   }
 
   private schedule(): void {
-    if (this.flushTimer || !this.ready) return;
-    const wait = Math.max(0, this.flushedAt + FLUSH_EVERY_MS - performance.now());
-    this.flushTimer = setTimeout(() => this.flush(), wait);
+    if (this.ready) this.pace.ask();
   }
 
   /** Paints everything anew from the feed's state: after the start, and after a lost graphics context. */
   private reapply(): void {
     this.ready = true;
     this.addImages();
+    this.addOwn();
     this.specs.forEach((spec) => this.applyVisibility(spec));
     this.painted.clear();
     for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
-    const spec = [...this.specs.values()].find((one) => chooseDrawing(one) === "heat");
-    if (spec) for (const [bin, sum] of this.heat.sums()) this.paint(spec, bin, sum);
     this.drawSelection();
     this.schedule();
   }
 
   private flush(): void {
-    this.flushTimer = null;
     if (!this.ready) return;
-    this.flushedAt = performance.now();
     this.addAssets();
     for (const [key, ids] of this.dirty) {
       const spec = this.specs.get(key)!;
@@ -465,32 +496,27 @@ class DrawnCounty implements CountyMap {
   }
 
   private draw(spec: LayerSpec, changed: [number, Feature | null][]): void {
-    switch (chooseDrawing(spec)) {
-      case "cells":
-        for (const [id, feature] of changed) this.paintClass(spec, id, feature);
-        break;
-      case "assets":
-        this.drawAssets(spec, changed);
-        break;
-      case "areas":
-        this.drawAreas(spec, changed);
-        break;
-      case "heat":
-        this.drawHeat(spec, changed);
-        break;
-      case "severities":
-        this.drawMarkers(changed);
-        this.drawPoints(spec, changed);
-        break;
-      case "halos":
-        this.drawHalos(spec, changed);
-        this.drawPoints(spec, changed);
-        break;
-      case "clusters":
-      case "drills":
-      case "points":
-        this.drawPoints(spec, changed);
-    }
+    const drawing = chooseDrawing(spec);
+    if (drawing === "severities") this.drawMarkers(changed);
+    if (drawing === "halos") this.drawHalos(spec, changed);
+    if (drawing === "assets") this.drawAssets(spec, changed);
+    else if (drawing === "heat") this.drawHeat(changed);
+    else if (spec.shown === false) this.putOff(spec, changed);
+    else if (drawing === "cells") this.drawCells(spec, changed);
+    else if (drawing === "areas") this.drawAreas(spec, changed);
+    else this.drawPoints(spec, changed);
+  }
+
+  /** Leaves what changed in a layer that does not show until it does: MapLibre would draw a frame for nothing. */
+  private putOff(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    const ids = this.late.get(spec.key) ?? new Set();
+    for (const [id] of changed) ids.add(id);
+    this.late.set(spec.key, ids);
+  }
+
+  private drawCells(spec: LayerSpec, changed: [number, Feature | null][]): void {
+    for (const [id, feature] of changed) this.paintClass(spec, id, feature);
+    this.hatch(spec);
   }
 
   /** Lets the cases pulse that have just become overdue: not those that were so when the map was opened. */
@@ -500,7 +526,7 @@ class DrawnCounty implements CountyMap {
     const fresh = late.filter((id) => !this.overdue.has(id));
     for (const [id] of changed) this.overdue.delete(id);
     for (const id of late) this.overdue.add(id);
-    if (this.halosSettled) this.pulses.start(sourceOf(spec), fresh);
+    if (this.halosSettled && spec.shown !== false) this.pulses.start(sourceOf(spec), fresh);
     this.halosSettled = true;
   }
 
@@ -518,21 +544,18 @@ class DrawnCounty implements CountyMap {
     this.paint(spec, id, position);
   }
 
+  /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
+  private hatch(spec: LayerSpec): void {
+    const classes = [...(this.painted.get(spec.key)?.values() ?? [])];
+    const isBare = classes.filter((position) => position !== null).length < this.geometry.cells.features.length;
+    this.maplibre.setLayoutProperty(`${spec.key}-hatch`, "visibility", isBare && spec.shown !== false ? "visible" : "none");
+  }
+
   private drawAssets(spec: LayerSpec, changed: [number, Feature | null][]): void {
-    if (!this.isWhole) return; // all of them are painted then
-    const diff = emptyDiff();
     for (const [id, feature] of changed) {
-      this.paintClass(spec, id, feature);
-      const [old, mark] = [this.marked.get(id) ?? "", feature ? shapeOf(spec, feature.mark) : ""];
-      const place = this.assetPlaces.get(id);
-      if (old === mark || !place) continue;
-      if (!mark) diff.remove.push(id);
-      else if (old) diff.update.push({ id, addOrUpdateProperties: [{ key: "mark", value: mark }] });
-      else diff.add.push(point(id, place, { layer: spec.key, mark }));
-      if (mark) this.marked.set(id, mark);
-      else this.marked.delete(id);
+      const position = feature ? classOf(spec, feature.value, feature.mark) : null;
+      this.assets.paint(spec.key, id, position, feature ? shapeOf(spec, feature.mark) : "");
     }
-    this.update("marks", diff);
   }
 
   private drawAreas(spec: LayerSpec, changed: [number, Feature | null][]): void {
@@ -549,28 +572,34 @@ class DrawnCounty implements CountyMap {
     this.update(sourceOf(spec), diff);
   }
 
-  private drawHeat(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  private drawHeat(changed: [number, Feature | null][]): void {
     for (const [id, feature] of changed) {
-      if (feature && feature.lon !== null && feature.lat !== null)
-        this.heat.put(id, feature.lon, feature.lat, feature.value ?? 1);
+      const place = placeOf(feature);
+      if (place) this.heat.put(id, ...place, feature!.value ?? 1);
       else this.heat.drop(id);
     }
-    for (const [bin, sum] of this.heat.takeChanges()) this.paint(spec, bin, sum);
+    this.heatLayer?.refresh();
   }
 
   private drawMarkers(changed: [number, Feature | null][]): void {
+    const rooms = emptyDiff();
     for (const [id, feature] of changed) {
-      if (feature && feature.lon !== null && feature.lat !== null)
-        this.markers.put(id, feature.value, feature.lon, feature.lat, this.markersSettled);
+      const place = placeOf(feature);
+      if (place) this.markers.put(id, feature!.value, ...place, this.markersSettled);
       else this.markers.drop(id);
+      if (this.rooms.delete(id)) rooms.remove.push(id);
+      if (!place || !this.markers.has(id)) continue;
+      this.rooms.add(id);
+      rooms.add.push(point(id, place, {}));
     }
+    this.update("rooms", rooms);
   }
 
   private drawPoints(spec: LayerSpec, changed: [number, Feature | null][]): void {
     const known = this.knownIds(spec);
     const diff = emptyDiff();
     for (const [id, feature] of changed) {
-      const place = feature && feature.lon !== null && feature.lat !== null ? ([feature.lon, feature.lat] as LonLat) : null;
+      const place = placeOf(feature);
       if (place && known.has(id)) diff.update.push(moved(id, place, pointProperties(spec, feature!)));
       else if (place) diff.add.push(point(id, place, pointProperties(spec, feature!)));
       else if (known.has(id)) diff.remove.push(id);
@@ -589,17 +618,11 @@ class DrawnCounty implements CountyMap {
 
   /** Adds the assets that are known only from events. */
   private addAssets(): void {
-    if (this.feed.state.assets.size === 0) return;
-    const diff = emptyDiff();
-    for (const [id, { kind, name, name_en, lon, lat }] of this.feed.state.assets) {
-      if (this.assetPlaces.has(id)) continue;
-      this.assetPlaces.set(id, [lon, lat]);
-      this.assetNames.set(id, { zh: name, en: name_en ?? name });
-      const added = point(id, [lon, lat], { kind, name, name_en });
-      this.geometry.assets.features.push(added);
-      diff.add.push(added);
-    }
-    this.update("assets", diff);
+    const added = [...this.feed.state.assets.values()].filter(({ id }) => !this.assets.has(id));
+    if (added.length === 0) return;
+    this.assets.add(
+      added.map(({ id, kind, name, name_en, lon, lat }) => ({ id, kind, name: { zh: name, en: name_en ?? name }, place: [lon, lat] })),
+    );
   }
 
   private update(source: string, diff: ReturnType<typeof emptyDiff>): void {
@@ -616,8 +639,8 @@ class DrawnCounty implements CountyMap {
   }
 
   private async click(point: maplibre.Point, at: maplibre.LngLat): Promise<void> {
-    const hit = this.hitAt(point);
-    this.pick(hit?.properties["cluster"] ? await this.openCluster(hit) : this.pickAt(point, at));
+    const { feature } = this.hitAt(point) ?? {};
+    this.pick(feature?.properties["cluster"] ? await this.openCluster(feature) : this.pickAt(point, at));
   }
 
   /** Goes in until a cluster parts; what stands at one place never does, and its worst is picked. */
@@ -643,30 +666,35 @@ class DrawnCounty implements CountyMap {
   private pickAt(point: maplibre.Point, { lng, lat }: maplibre.LngLat): Pick | null {
     const hit = this.hitAt(point);
     if (!hit) return null;
-    const layer = this.layerOf(hit);
-    const place = hit.geometry.type === "Point" ? this.locate(layer, Number(hit.id)) : null;
-    return { layer, id: Number(hit.id), lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: hit.properties["code"] as string | undefined };
-  }
-
-  private layerOf(hit: maplibre.MapGeoJSONFeature): string {
-    return pickable(this.look.layers).find(({ mapLayer }) => mapLayer === hit.layer.id)!.layer;
+    const { layer, id, feature } = hit;
+    const place = !feature || feature.geometry.type === "Point" ? this.locate(layer, id) : null;
+    return { layer, id, lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: feature?.properties["code"] as string | undefined };
   }
 
   /** Returns the topmost of what is drawn at a point of the screen and may be picked. */
-  private hitAt({ x, y }: maplibre.Point): maplibre.MapGeoJSONFeature | null {
+  private hitAt(point: maplibre.Point): Hit | null {
     if (!this.ready) return null;
-    const order = pickable(this.look.layers);
-    const box: [[number, number], [number, number]] = [
+    const { x, y } = point;
+    const box: Box = [
       [x - PICK_MARGIN, y - PICK_MARGIN],
       [x + PICK_MARGIN, y + PICK_MARGIN],
     ];
-    const dots = order.filter(({ mapLayer }) => !mapLayer.endsWith("-fill")).map(({ mapLayer }) => mapLayer);
-    const cells = order.filter(({ mapLayer }) => mapLayer.endsWith("-fill")).map(({ mapLayer }) => mapLayer);
-    const [hit] = [
-      ...(dots.length ? this.maplibre.queryRenderedFeatures(box, { layers: dots }) : []),
-      ...(cells.length ? this.maplibre.queryRenderedFeatures([x, y], { layers: cells }) : []),
-    ];
-    return hit ?? null;
+    return (
+      this.query(box, (drawing) => drawing !== "areas" && drawing !== "cells") ??
+      this.assets.nearest(point, PICK_MARGIN) ??
+      this.query(box, (drawing) => drawing === "areas") ??
+      this.query([x, y], (drawing) => drawing === "cells")
+    );
+  }
+
+  private query(where: Box | [number, number], isWanted: (drawing: Drawing) => boolean): Hit | null {
+    const layers = pickable(this.look.layers).filter(({ drawing }) => isWanted(drawing)).map(({ mapLayer }) => mapLayer);
+    const [feature] = layers.length ? this.maplibre.queryRenderedFeatures(where, { layers }) : [];
+    return feature ? { layer: this.layerOf(feature), id: Number(feature.id), feature } : null;
+  }
+
+  private layerOf(feature: maplibre.MapGeoJSONFeature): string {
+    return pickable(this.look.layers).find(({ mapLayer }) => mapLayer === feature.layer.id)!.layer;
   }
 
   private find(layer: string, id: number): GeoJSON.Feature | null {
@@ -678,19 +706,10 @@ class DrawnCounty implements CountyMap {
       return coordinates.length ? { type: "Feature", id, properties: {}, geometry: { type: "MultiPolygon", coordinates } } : null;
     }
     const feature = this.feed.state.layers.get(layer)?.get(id);
-    const place = spec.geometry === "asset" ? this.assetPlaces.get(id) : [feature?.lon, feature?.lat];
+    const place = spec.geometry === "asset" ? this.assets.locate(id) : [feature?.lon, feature?.lat];
     if (!place || place[0] == null || place[1] == null) return null;
     return point(id, place as LonLat, {});
   }
-}
-
-function countKinds({ features }: GeoJSON.FeatureCollection): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { properties } of features) {
-    const kind = String(properties?.["kind"]);
-    counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  }
-  return counts;
 }
 
 /** Waits for a frame with all that is there to draw; unlike "idle" it comes while the feed keeps the map busy, too. */
@@ -710,15 +729,26 @@ function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
   return county.layers.filter(({ key }) => wanted.has(key));
 }
 
-function nameOf({ properties }: GeoJSON.Feature): Words {
-  const zh = String(properties?.["name"] ?? "");
-  return { zh, en: String(properties?.["name_en"] || zh) };
+function placeAsset(asset: GeoJSON.Feature): PlacedAsset[] {
+  const place = centreOf(asset);
+  const zh = String(asset.properties?.["name"] ?? "");
+  const en = String(asset.properties?.["name_en"] || zh);
+  return place ? [{ id: Number(asset.id), kind: String(asset.properties?.["kind"]), name: { zh, en }, place }] : [];
 }
 
 /** The box that the viewer's area lies in: the county's, unless theirs is a part of it. */
 function seenBox(county: CountyInfo): CountyInfo["bbox"] {
   return county.scope?.bbox ?? county.bbox;
 }
+
+/** What is drawn somewhere; MapLibre's feature for all but the dots of assets. */
+interface Hit {
+  layer: string;
+  id: number;
+  feature?: maplibre.MapGeoJSONFeature;
+}
+
+type Box = [[number, number], [number, number]];
 
 interface Diff {
   add: GeoJSON.Feature[];
@@ -732,6 +762,10 @@ function emptyDiff(): Diff {
 
 function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonProperties): GeoJSON.Feature {
   return { type: "Feature", id, properties, geometry: { type: "Point", coordinates } };
+}
+
+function placeOf(feature: Feature | null): LonLat | null {
+  return feature && feature.lon !== null && feature.lat !== null ? [feature.lon, feature.lat] : null;
 }
 
 function pointProperties(spec: LayerSpec, { value, mark }: Feature): Record<string, number | null> {

@@ -2,23 +2,30 @@
 
 import type { CountyInfo } from "./wire.ts";
 
-const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers", "assets"] as const;
+const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
 export type Part = (typeof PARTS)[number];
 export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
 export type LonLat = [number, number];
 
 /** Fetches a county's geometry but for its assets, which come when the county is drawn; what a pack lacks is empty. */
 export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
-  const none: GeoJSON.FeatureCollection = { type: "FeatureCollection", features: [] };
-  const fetched = await Promise.all(PARTS.map((part) => (part === "assets" ? none : fetchPart(county.revision, part))));
+  const fetched = await Promise.all(PARTS.map((part) => fetchPart(county.revision, part)));
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 
 /** Fetches one part; a browser has it already where the map has asked for it. */
-export async function fetchPart(revision: string, part: Part): Promise<GeoJSON.FeatureCollection> {
+export async function fetchPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
   const response = await fetch(`/api/geometry/${revision}/${part}`);
   if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
   return (await response.json()) as GeoJSON.FeatureCollection;
+}
+
+/** Returns several parts as one collection; each feature says which `part` it is of, and its `class`. */
+export function joinParts(geometry: Geometry, parts: Part[]): GeoJSON.FeatureCollection {
+  const features = parts.flatMap((part) =>
+    geometry[part].features.map((feature) => ({ ...feature, properties: { part, class: feature.properties?.["class"] } })),
+  );
+  return { type: "FeatureCollection", features };
 }
 
 /** What a map leaves out of an English name, as an atlas does: every town on it is a town. */

@@ -5,7 +5,8 @@ type Brush = CanvasRenderingContext2D;
 
 /** Icons are drawn at twice their size, so that they stay sharp on a 4K wall. */
 export const ICON_RATIO = 2;
-const SIZE = 18 * ICON_RATIO;
+/** The side of a mark's picture, in pixels. */
+export const MARK_SIZE = 18 * ICON_RATIO;
 
 /** Returns the shape of a mark, by the name that the layer's spec gives it, as pixels for `map.addImage`. */
 export function drawMark(name: string, tokens: Tokens): Pixels {
@@ -14,7 +15,7 @@ export function drawMark(name: string, tokens: Tokens): Pixels {
 
 /** Returns the same shape as a data URL, for legends in HTML. */
 export function showMark(name: string, tokens: Tokens): string {
-  const canvas = makeCanvas(SIZE);
+  const canvas = makeCanvas(MARK_SIZE);
   (MARKS[name] ?? MARKS["other"]!)(brushOf(canvas), tokens);
   return canvas.toDataURL();
 }
@@ -64,12 +65,12 @@ export function readTokens(element: Element) {
 }
 
 const full = (brush: Brush, tokens: Tokens) => {
-  const edge = SIZE * 0.2;
-  outlined(brush, tokens.ground, tokens.severities[1], () => brush.rect(edge, edge, SIZE - 2 * edge, SIZE - 2 * edge));
+  const edge = MARK_SIZE * 0.2;
+  outlined(brush, tokens.ground, tokens.severities[1], () => brush.rect(edge, edge, MARK_SIZE - 2 * edge, MARK_SIZE - 2 * edge));
 };
 
 const fault = (brush: Brush, tokens: Tokens) => {
-  const [near, far] = [SIZE * 0.25, SIZE * 0.75];
+  const [near, far] = [MARK_SIZE * 0.25, MARK_SIZE * 0.75];
   const cross = () => {
     brush.beginPath();
     brush.moveTo(near, near);
@@ -80,21 +81,21 @@ const fault = (brush: Brush, tokens: Tokens) => {
   };
   brush.lineCap = "round";
   brush.strokeStyle = tokens.ground;
-  brush.lineWidth = SIZE * 0.3;
+  brush.lineWidth = MARK_SIZE * 0.3;
   cross();
   brush.strokeStyle = tokens.severities[2];
-  brush.lineWidth = SIZE * 0.13;
+  brush.lineWidth = MARK_SIZE * 0.13;
   cross();
 };
 
 /** The quietest of them: on the first morning most sensors have not spoken yet. */
 const silent = (brush: Brush, tokens: Tokens) => {
   brush.beginPath();
-  brush.arc(SIZE / 2, SIZE / 2, SIZE * 0.17, 0, 2 * Math.PI);
+  brush.arc(MARK_SIZE / 2, MARK_SIZE / 2, MARK_SIZE * 0.17, 0, 2 * Math.PI);
   brush.fillStyle = tokens.ground;
   brush.fill();
   brush.strokeStyle = tokens.low;
-  brush.lineWidth = SIZE * 0.07;
+  brush.lineWidth = MARK_SIZE * 0.07;
   brush.stroke();
 };
 
@@ -102,27 +103,27 @@ const silent = (brush: Brush, tokens: Tokens) => {
 const offline = (brush: Brush, tokens: Tokens) => {
   silent(brush, tokens);
   brush.beginPath();
-  brush.moveTo(SIZE * 0.26, SIZE * 0.74);
-  brush.lineTo(SIZE * 0.74, SIZE * 0.26);
+  brush.moveTo(MARK_SIZE * 0.26, MARK_SIZE * 0.74);
+  brush.lineTo(MARK_SIZE * 0.74, MARK_SIZE * 0.26);
   brush.lineCap = "round";
   brush.strokeStyle = tokens.mid;
-  brush.lineWidth = SIZE * 0.09;
+  brush.lineWidth = MARK_SIZE * 0.09;
   brush.stroke();
 };
 
 /** A drop standing on its round end: a flame. */
 const fire = (brush: Brush, tokens: Tokens) => {
-  const [middle, foot] = [SIZE / 2, SIZE * 0.6];
+  const [middle, foot] = [MARK_SIZE / 2, MARK_SIZE * 0.6];
   outlined(brush, tokens.ground, tokens.severities[0], () => {
-    brush.moveTo(middle, SIZE * 0.06);
-    brush.arc(middle, foot, SIZE * 0.28, -Math.PI / 5, Math.PI * 1.2);
+    brush.moveTo(middle, MARK_SIZE * 0.06);
+    brush.arc(middle, foot, MARK_SIZE * 0.28, -Math.PI / 5, Math.PI * 1.2);
     brush.closePath();
   });
 };
 
 const other = (brush: Brush, tokens: Tokens) => {
   outlined(brush, tokens.ground, tokens.high, () => {
-    const [low, middle, high] = [SIZE * 0.18, SIZE / 2, SIZE * 0.82];
+    const [low, middle, high] = [MARK_SIZE * 0.18, MARK_SIZE / 2, MARK_SIZE * 0.82];
     brush.moveTo(middle, low);
     brush.lineTo(high, middle);
     brush.lineTo(middle, high);
@@ -137,7 +138,7 @@ const MARKS: Record<string, (brush: Brush, tokens: Tokens) => void> = { full, fa
 function outlined(brush: Brush, edge: string, inside: string, trace: () => void): void {
   brush.beginPath();
   trace();
-  brush.lineWidth = SIZE * 0.14;
+  brush.lineWidth = MARK_SIZE * 0.14;
   brush.lineJoin = "round";
   brush.strokeStyle = edge;
   brush.stroke();
@@ -145,7 +146,7 @@ function outlined(brush: Brush, edge: string, inside: string, trace: () => void)
   brush.fill();
 }
 
-function paint(draw: (brush: Brush) => void, size = SIZE): Pixels {
+function paint(draw: (brush: Brush) => void, size = MARK_SIZE): Pixels {
   const brush = brushOf(makeCanvas(size));
   draw(brush);
   return brush.getImageData(0, 0, size, size);

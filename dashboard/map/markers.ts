@@ -42,6 +42,10 @@ export class SevereMarkers {
     this.shown.set(id, { marker, severity });
   }
 
+  has(id: number): boolean {
+    return this.shown.has(id);
+  }
+
   drop(id: number): void {
     this.shown.get(id)?.marker.remove();
     this.shown.delete(id);

@@ -1,12 +1,13 @@
 // What the map looks like: a MapLibre style made of the county's geometry and its layers' specs. Pure; no glyphs,
 // no sprite, no tiles, so it asks no host for anything.
 //
-// From the ground up: county, cells, water, roads, borders, warnings, heat, assets and their marks, names, cases.
+// From the ground up: county, cells, water, roads, borders, warnings, heat, assets, names, cases.
 
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
+import type { AssetLook } from "./assets.ts";
 import { clusterBy, lookOfFlags } from "./flags.ts";
-import { type Geometry, placeLabels } from "./geometry.ts";
-import { type HeatBins, scaleHeat } from "./heat.ts";
+import { type Geometry, joinParts, type Part, placeLabels } from "./geometry.ts";
+import type { HeatLook } from "./heat_layer.ts";
 import type { Tokens } from "./icons.ts";
 import type { CountyInfo, Lang, LayerSpec, LegendClass } from "./wire.ts";
 
@@ -25,10 +26,11 @@ export interface Look {
   tokens: Tokens;
   fitZoom: number;
   scale: number;
-  heat: HeatBins;
 }
 
 export const FONT_FAMILY = "Noto Sans SC Variable";
+/** The style's layer of the towns' names. */
+export const NAMES = "town-names";
 /** Below this number cells are large enough on any wall for their borders to be drawn at all zooms. */
 const FEW_CELLS = 400;
 /** Marks that say that a value is not to be trusted: the shape replaces the colour. */
@@ -61,10 +63,10 @@ export function chooseDrawing(spec: LayerSpec): Drawing {
   return spec.key === "open_cases" ? "severities" : "points";
 }
 
-/** Returns the source whose features a layer's states belong to. */
+/** Returns the source of a layer's features; assets and heat are no part of the style and have none. */
 export function sourceOf(spec: LayerSpec): string {
   const drawing = chooseDrawing(spec);
-  if (drawing === "cells" || drawing === "assets") return drawing;
+  if (drawing === "cells") return drawing;
   return `${drawing === "areas" ? "areas" : "points"}-${spec.key}`;
 }
 
@@ -92,13 +94,13 @@ export function markNames(spec: LayerSpec): string[] {
   return spec.geometry === "asset" ? (spec.marks ?? []).slice(1) : [];
 }
 
-/** Returns the map layers of a layer of the feed, for showing and hiding it. */
+/** Returns the style's layers of a layer of the feed; assets and heat are layers of our own (assets.ts, heat_layer.ts). */
 export function mapLayersOf(spec: LayerSpec): string[] {
   const suffixes: Record<Drawing, string[]> = {
     cells: ["hatch", "fill"],
     areas: ["tint", "drill", "edge", "drill-line", "line", "drill-words"],
-    assets: ["dots", "marks"],
-    heat: ["heat"],
+    assets: [],
+    heat: [],
     severities: ["dots"],
     halos: ["halo"],
     clusters: ["flags"],
@@ -108,8 +110,8 @@ export function mapLayersOf(spec: LayerSpec): string[] {
   return suffixes[chooseDrawing(spec)].map((suffix) => `${spec.key}-${suffix}`);
 }
 
-/** Returns the map layers that can be picked, topmost first, each with the feed's layer it belongs to. */
-export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string }[] {
+/** Returns the style's layers that can be picked, topmost first, each with the feed's layer that it belongs to. */
+export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string; drawing: Drawing }[] {
   const order: Drawing[] = ["clusters", "severities", "drills", "points", "assets", "areas", "cells"];
   return order
     .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
@@ -117,7 +119,7 @@ export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string
       mapLayersOf(spec)
         .filter((name) => !UNPICKED.some((suffix) => name.endsWith(suffix)))
         .reverse()
-        .map((mapLayer) => ({ mapLayer, layer: spec.key })),
+        .map((mapLayer) => ({ mapLayer, layer: spec.key, drawing: chooseDrawing(spec) })),
     );
 }
 
@@ -127,20 +129,25 @@ export function makeStyle(look: Look): StyleSpecification {
 }
 
 function makeSources(look: Look): StyleSpecification["sources"] {
-  const { geometry, layers, heat } = look;
+  const { geometry, layers } = look;
   const sources: StyleSpecification["sources"] = {
-    marks: { type: "geojson", data: none() },
+    county: { type: "geojson", data: geometry.county, buffer: 32 },
+    cells: { type: "geojson", data: geometry.cells, tolerance: 0.2, buffer: 32 },
+    // One source for all of them: MapLibre masks the whole screen each time that the next layer is of another source.
+    lines: { type: "geojson", data: joinParts(geometry, ["rivers", "roads", "villages", "towns", "county"]), buffer: 32 },
     selection: { type: "geojson", data: none() },
+    rooms: { type: "geojson", data: none() },
     labels: { type: "geojson", data: placeLabels(geometry.towns) },
   };
-  for (const [part, data] of Object.entries(geometry))
-    sources[part] = { type: "geojson", data, tolerance: part === "cells" ? 0.2 : 0.375, buffer: 32 };
-  for (const spec of layers) {
-    const data = chooseDrawing(spec) === "heat" ? heat.lattice() : none();
+  for (const spec of layers.filter((one) => mapLayersOf(one).length > 0)) {
     const clusters = chooseDrawing(spec) === "clusters" ? clusterBy(look.scale) : {};
-    sources[sourceOf(spec)] ??= { type: "geojson", data, buffer: 64, ...clusters };
+    sources[sourceOf(spec)] ??= { type: "geojson", data: none(), buffer: 64, ...clusters };
   }
   return sources;
+}
+
+function isOf(part: Part): ExpressionSpecification {
+  return ["==", ["get", "part"], part];
 }
 
 /** Returns the style's layers alone, from the ground up. */
@@ -153,15 +160,13 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawLines(look),
     ...drawBorders(look),
     ...drawn("areas").flatMap((spec) => drawAreas(look, spec)),
-    ...drawn("heat").flatMap((spec) => drawHeat(look, spec)),
-    ...drawn("assets").map((spec) => drawAssets(look, spec)),
-    ...drawn("assets").map((spec) => drawMarks(look, spec)),
     drawNames(look),
     // Above the names, so that these give way.
     ...drawn("areas").map((spec) => drawDrillWords(look, spec)),
     ...drawn("points").map((spec) => drawPoints(look, spec)),
     ...drawn("halos").map((spec) => drawHalos(look, spec)),
-    ...drawn("severities").flatMap((spec) => [drawCases(look, spec), keepRoom(look, spec)]),
+    ...drawn("severities").map((spec) => drawCases(look, spec)),
+    keepRoom(look),
     ...drawn("clusters").map((spec) => drawClusters(look, spec)),
     ...drawn("drills").flatMap((spec) => drawDrills(look, spec)),
     ...drawSelection(look),
@@ -174,10 +179,18 @@ function grow(look: Look, atCounty: number, atStreet: number): ExpressionSpecifi
   return ["interpolate", ["linear"], ["zoom"], fitZoom, atCounty * scale, fitZoom + 5, atStreet * scale];
 }
 
+/** Returns the same for a zoom, in pixels. */
+function growAt({ fitZoom, scale }: Look, atCounty: number, atStreet: number): (zoom: number) => number {
+  return (zoom) => scale * (atCounty + (atStreet - atCounty) * Math.min(1, Math.max(0, (zoom - fitZoom) / 5)));
+}
+
+function colourClasses(spec: LayerSpec): string[] {
+  return spec.legend?.length ? spec.legend.map(({ colour }) => colour) : ["#5AA6D6"];
+}
+
 /** Returns the colour of a feature's class (see `classOf`); `otherwise` where it has none. */
 function classColour(spec: LayerSpec, position: ExpressionSpecification, otherwise: string): ExpressionSpecification {
-  const colours = spec.legend?.length ? spec.legend.map(({ colour }) => colour) : ["#5AA6D6"];
-  const steps = colours.flatMap((colour, i) => [i, colour]);
+  const steps = colourClasses(spec).flatMap((colour, i) => [i, colour]);
   return ["step", ["number", position, -1], otherwise, ...steps] as unknown as ExpressionSpecification;
 }
 
@@ -213,11 +226,13 @@ function drawCells(look: Look, spec: LayerSpec): LayerSpecification[] {
 function drawLines(look: Look): LayerSpecification[] {
   const width = (atCounty: number, atStreet: number) => grow(look, atCounty, atStreet);
   const round = { "line-join": "round", "line-cap": "round" } as const;
+  const isMain: ExpressionSpecification = ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]];
   return [
     {
       id: "rivers",
       type: "line",
-      source: "rivers",
+      source: "lines",
+      filter: isOf("rivers"),
       layout: round,
       paint: {
         "line-color": "#2F6E8F",
@@ -228,17 +243,17 @@ function drawLines(look: Look): LayerSpecification[] {
     {
       id: "roads-small",
       type: "line",
-      source: "roads",
+      source: "lines",
       minzoom: look.fitZoom + 1,
-      filter: ["!", ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]]],
+      filter: ["all", isOf("roads"), ["!", isMain]],
       layout: round,
       paint: { "line-color": look.tokens.mid, "line-opacity": 0.18, "line-width": width(0.4, 3) },
     },
     {
       id: "roads-main",
       type: "line",
-      source: "roads",
-      filter: ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]],
+      source: "lines",
+      filter: ["all", isOf("roads"), isMain],
       layout: round,
       paint: {
         "line-color": look.tokens.mid,
@@ -251,25 +266,26 @@ function drawLines(look: Look): LayerSpecification[] {
 
 function drawBorders(look: Look): LayerSpecification[] {
   const { fitZoom, scale, tokens } = look;
-  const border = (id: string, source: string, colour: string, opacity: number, from: number, to: number) =>
+  const border = (id: string, where: { source: string; filter?: ExpressionSpecification }, colour: string, opacity: number, from: number, to: number) =>
     ({
       id,
       type: "line",
-      source,
+      ...where,
       layout: { "line-join": "round" },
       paint: { "line-color": colour, "line-opacity": opacity, "line-width": grow(look, from, to) },
     }) satisfies LayerSpecification;
   return [
     {
-      ...border("cell-borders", "cells", tokens.ground, 0.8, 0.5, 1),
+      ...border("cell-borders", { source: "cells" }, tokens.ground, 0.8, 0.5, 1),
       minzoom: look.geometry.cells.features.length < FEW_CELLS ? 0 : Math.max(0, fitZoom + 1),
     },
-    { ...border("village-borders", "villages", tokens.ground, 0.55, 0.7, 1.6) },
-    { ...border("town-borders", "towns", tokens.mid, 0.55, 0.9, 2) },
+    { ...border("village-borders", { source: "lines", filter: isOf("villages") }, tokens.ground, 0.55, 0.7, 1.6) },
+    { ...border("town-borders", { source: "lines", filter: isOf("towns") }, tokens.mid, 0.55, 0.9, 2) },
     {
       id: "county-border",
       type: "line",
-      source: "county",
+      source: "lines",
+      filter: isOf("county"),
       layout: { "line-join": "round" },
       paint: { "line-color": tokens.mid, "line-width": 1.8 * scale },
     },
@@ -343,39 +359,23 @@ function drawDrillWords(look: Look, spec: LayerSpec): LayerSpecification {
   };
 }
 
-/** The heat's legend: densities per km² and their colours; the last colour is reached at 1.5 times its bound. */
-export function readHeat(spec: LayerSpec): { classes: LegendClass[]; topDensity: number } {
-  const classes = (spec.legend?.length ?? 0) > 1 ? spec.legend! : DEFAULT_HEAT;
-  return { classes, topDensity: classes[classes.length - 1]!.lowest * 1.5 };
+/** The heat's legend: densities per km² and their colours. */
+export function readHeat(spec: LayerSpec): LegendClass[] {
+  return (spec.legend?.length ?? 0) > 1 ? spec.legend! : DEFAULT_HEAT;
 }
 
-function drawHeat(look: Look, spec: LayerSpec): LayerSpecification[] {
-  const { classes, topDensity } = readHeat(spec);
-  const [, south, , north] = look.county.bbox;
-  const heat = scaleHeat(look.heat.sigmaKm, topDensity, (south + north) / 2);
-  const first = classes[0]!.colour;
-  const clear = first.length === 9 ? first : `${first}00`;
-  // The first class is "hardly anything": it fades in, so that no edge is drawn where nothing is.
-  const stops = classes.flatMap(({ lowest, colour }) => (lowest > 0 ? [lowest / topDensity, colour] : []));
-  return [
-    {
-      id: `${spec.key}-heat`,
-      type: "heatmap",
-      source: sourceOf(spec),
-      layout: { visibility: visibility(spec) },
-      paint: {
-        "heatmap-weight": ["max", ["number", ["feature-state", spec.key], 0], heat.smallestWeight],
-        "heatmap-intensity": heat.intensity,
-        "heatmap-radius": ["interpolate", ["exponential", 2], ["zoom"], 0, heat.radiusAtZoom0, 22, heat.radiusAtZoom0 * 2 ** 22],
-        "heatmap-color": ["interpolate", ["linear"], ["heatmap-density"], 0, clear, ...stops] as unknown as ExpressionSpecification,
-        // In the street view the cases themselves are seen.
-        "heatmap-opacity": ["interpolate", ["linear"], ["zoom"], look.fitZoom + 3, 0.78, look.fitZoom + 5, 0],
-      },
-    },
-  ];
+/** Returns how heat looks. The first class is "hardly anything": it fades in, so that no edge is drawn where nothing is. */
+export function lookOfHeat({ fitZoom }: Look, spec: LayerSpec): HeatLook {
+  const [first, ...others] = readHeat(spec).map(({ lowest, colour }) => ({ density: lowest, colour }));
+  const clear = first!.colour.length === 9 ? first!.colour : `${first!.colour}00`;
+  // In the street view the cases themselves are seen.
+  const opacity = (zoom: number) => HEAT_OPACITY * Math.min(1, Math.max(0, (fitZoom + 5 - zoom) / 2));
+  return { stops: [{ density: 0, colour: clear }, ...others.filter(({ density }) => density > 0)], opacity };
 }
 
-/** From this number on there is no room in the county's view for a shape on each asset that has a common mark. */
+const HEAT_OPACITY = 0.78;
+
+/** From this number on a common mark is drawn only where a street's worth of them is in view: there is no room for it. */
 const MANY_ASSETS = 10_000;
 /** The mark that the highest class says as well; among so many there are thousands of it. */
 const COMMON_MARK = "full";
@@ -385,51 +385,25 @@ function countAssets(look: Look, spec: LayerSpec): number {
   return [...look.assetCounts].reduce((sum, [kind, count]) => (kinds.has(kind) ? sum + count : sum), 0);
 }
 
-/** Few, important assets are larger; thousands of them are small. */
-function dotSize(look: Look, spec: LayerSpec): ExpressionSpecification {
+/** Returns how a layer's assets look: few, important ones are larger, thousands of them small. */
+export function lookOfAssets(look: Look, spec: LayerSpec): AssetLook {
   const count = countAssets(look, spec);
-  if (count < 60) return grow(look, 6, 12);
-  if (count < 300) return grow(look, 5, 10);
-  return count < 1000 ? grow(look, 3, 9) : grow(look, 1.9, 8);
-}
-
-function drawAssets(look: Look, spec: LayerSpec): LayerSpecification {
-  const position: ExpressionSpecification = ["feature-state", spec.key];
+  const [atCounty, atStreet] = SIZES.find(({ most }) => count < most)!.radius;
+  const { ground, low: hollow } = look.tokens;
+  const near = Math.floor(look.fitZoom) + 2;
   return {
-    id: `${spec.key}-dots`,
-    type: "circle",
-    source: "assets",
-    filter: ["in", ["get", "kind"], ["literal", spec.kinds ?? []]],
-    layout: { visibility: visibility(spec) },
-    paint: {
-      "circle-color": classColour(spec, position, look.tokens.ground),
-      "circle-radius": dotSize(look, spec),
-      "circle-stroke-color": ["case", ["==", position, null], look.tokens.low, look.tokens.ground],
-      "circle-stroke-width": grow(look, 0.6, 1.5),
-    },
+    dots: { radius: growAt(look, atCounty, atStreet), edge: growAt(look, 0.6, 1.5), classes: colourClasses(spec), ground, hollow },
+    marks: { side: growAt(look, 11, 20), isDrawn: (name, zoom) => count < MANY_ASSETS || name !== COMMON_MARK || zoom >= near },
   };
 }
 
-/** A shape on each marked asset; a common one among ten thousand only where a street's worth of them is in view. */
-function drawMarks(look: Look, spec: LayerSpec): LayerSpecification {
-  const ofLayer: ExpressionSpecification = ["==", ["get", "layer"], spec.key];
-  const near: ExpressionSpecification = [">=", ["zoom"], Math.floor(look.fitZoom) + 2];
-  return {
-    id: `${spec.key}-marks`,
-    type: "symbol",
-    source: "marks",
-    filter: countAssets(look, spec) < MANY_ASSETS ? ofLayer : ["all", ofLayer, ["any", ["!=", ["get", "mark"], COMMON_MARK], near]],
-    layout: {
-      visibility: visibility(spec),
-      "icon-image": ["concat", "mark-", ["get", "mark"]],
-      "icon-size": grow(look, 0.62, 1.1),
-      "icon-allow-overlap": true,
-      "icon-ignore-placement": true,
-      // Bins stand in groups: what is worst lies on top.
-      "symbol-sort-key": ["match", ["get", "mark"], "fire", 3, "full", 2, 1],
-    },
-  };
-}
+/** The radius of a dot in the county's and in the street's view, where there are fewer than so many. */
+const SIZES: { most: number; radius: [number, number] }[] = [
+  { most: 60, radius: [6, 12] },
+  { most: 300, radius: [5, 10] },
+  { most: 1000, radius: [3, 9] },
+  { most: Infinity, radius: [1.9, 8] },
+];
 
 function drawPoints(look: Look, spec: LayerSpec): LayerSpecification {
   return {
@@ -524,12 +498,11 @@ function drawClusters(look: Look, spec: LayerSpec): LayerSpecification {
 }
 
 /** Names give way to the markers of severe cases, which are elements of the page that MapLibre knows nothing of. */
-function keepRoom(look: Look, spec: LayerSpec): LayerSpecification {
+function keepRoom(look: Look): LayerSpecification {
   return {
-    id: `${spec.key}-room`,
+    id: "rooms",
     type: "symbol",
-    source: sourceOf(spec),
-    filter: ["<=", ["get", "value"], 2],
+    source: "rooms",
     layout: { "icon-image": "room", "icon-size": look.scale, "icon-allow-overlap": true },
   };
 }
@@ -537,7 +510,7 @@ function keepRoom(look: Look, spec: LayerSpec): LayerSpecification {
 function drawNames(look: Look): LayerSpecification {
   const { lang, scale, tokens } = look;
   return {
-    id: "town-names",
+    id: NAMES,
     type: "symbol",
     source: "labels",
     layout: {

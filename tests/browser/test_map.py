@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.appliance import wait_for
 from tests.browser.fixture_server import (
     BBOX,
     FixtureHub,
@@ -30,8 +31,9 @@ WATCH_NODES = """() => {
 }"""
 
 CAMERA = "() => { const m = countyBrain.map.maplibre; return [m.getCenter().toArray(), m.getZoom(), m.getBearing()] }"
-PAINTED = """([layer, source]) => Object.fromEntries([...Array(500).keys()].map(
-  (id) => [id, countyBrain.map.maplibre.getFeatureState({ source, id })[layer] ?? null]))"""
+PAINTED = """(layer) => Object.fromEntries([...Array(500).keys()].map((id) => [id, layer === 'grid'
+  ? countyBrain.map.maplibre.getFeatureState({ source: 'cells', id }).grid ?? null
+  : countyBrain.map.assets.classOf(layer, id)]))"""
 
 OUTLINED = (
     """(() => [...new Set(countyBrain.map.maplibre.querySourceFeatures('selection').map(({ id }) => id))].join())()"""
@@ -97,12 +99,12 @@ def wait_for_seq(page: Page, seq: int, timeout_s: float = 20) -> None:
 
 def assert_painted(page: Page, hub: FixtureHub) -> None:
     """Every cell, bin and detector on the map has the class of the value that the hub has, and no other has one."""
-    for layer, source in (("grid", "cells"), ("smart_bins", "assets"), ("traffic", "assets")):
+    for layer in ("grid", "smart_bins", "traffic"):
         features = hub.layers.get(layer, {})
         wanted = {str(i): _class(layer, features.get(i)) for i in range(500)}
         page.wait_for_function(
-            f"([wanted, args]) => JSON.stringify(({PAINTED})(args)) === JSON.stringify(wanted)",
-            arg=[wanted, [layer, source]],
+            f"([wanted, layer]) => JSON.stringify(({PAINTED})(layer)) === JSON.stringify(wanted)",
+            arg=[wanted, layer],
             timeout=10_000,
         )
 
@@ -188,6 +190,118 @@ def test_card_closes_by_escape_and_by_its_button(page: Page) -> None:
     assert page.locator(".map-card").count() == 0
 
 
+# Read within the frame that draws it, back from before: the colour of the pixel at a place of the ground.
+PIXEL = """([lon, lat]) => new Promise((done) => {
+  const map = countyBrain.map.maplibre, ratio = map.getPixelRatio();
+  map.once('render', () => {
+    const gl = map.painter.context.gl, pixel = new Uint8Array(4), { x, y } = map.project([lon, lat]);
+    const at = [Math.round(x * ratio), gl.drawingBufferHeight - Math.round(y * ratio)];
+    gl.readPixels(...at, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    done([...pixel.slice(0, 3)]);
+  });
+  map.triggerRepaint();
+})"""
+LAYERS = ("grid", "case_heatmap", "open_cases", "smart_bins", "traffic")
+
+
+def show_only(page: Page, *shown: str) -> None:
+    for layer in LAYERS:
+        page.evaluate("([layer, shown]) => countyBrain.map.setVisible(layer, shown)", [layer, layer in shown])
+
+
+def come_near(page: Page, layer: str, feature_id: int) -> list[float]:
+    """Look at an asset from so near that its dot is more than a pixel, and return where it is."""
+    place: list[float] = page.evaluate("([layer, id]) => countyBrain.map.locate(layer, id)", [layer, feature_id])
+    page.evaluate("(center) => countyBrain.map.maplibre.jumpTo({ center, zoom: 17 })", place)
+    return place
+
+
+def see(page: Page, place: list[float]) -> tuple[int, ...]:
+    return tuple(page.evaluate(PIXEL, place))
+
+
+def wait_for_colour(page: Page, place: list[float], colour: str) -> None:
+    wait_for(lambda: see(page, place) == _rgb(colour), 10, f"{colour}, not {see(page, place)}")
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+def _colours(layer: str) -> list[str]:
+    legend: list[Json] = next(spec["legend"] for spec in make_layers() if spec["key"] == layer)
+    return [step["colour"] for step in legend]
+
+
+def test_dots_have_the_colour_of_their_class_and_a_mark_lies_over_its_dot(page: Page, hub: FixtureHub) -> None:
+    colours, detector = _colours("traffic"), BINS + 3
+    show_only(page, "traffic", "smart_bins")
+    place = come_near(page, "traffic", detector)
+    for speed in (10, 65):  # the second is drawn over the picture of the first
+        hub.send({"traffic": {"ids": [detector], "values": [speed], "marks": [0]}})
+        wait_for_colour(page, place, colours[_class("traffic", {"values": speed}) or 0])
+    hub.send(
+        {"traffic": {"ids": [detector], "values": [65], "marks": [1]}}
+    )  # a fault: its cross lies over a hollow dot
+    page.wait_for_function("countyBrain.map.assets.countMarks('traffic') === 1")
+    wait_for_colour(page, place, "#FFD166")
+    hub.send({"traffic": {"ids": [detector], "values": [65], "marks": [0]}})
+    wait_for_colour(page, place, colours[-1])
+    page.evaluate("countyBrain.map.setVisible('traffic', false)")
+    wait_for(lambda: see(page, place) != _rgb(colours[-1]), 10, "the dot to go")
+    full = come_near(page, "smart_bins", 4)
+    hub.send({"smart_bins": {"ids": [4], "values": [0.95], "marks": [1]}})
+    wait_for_colour(page, full, "#FF9F1C")
+
+
+def test_dots_are_drawn_anew_after_a_lost_graphics_context(page: Page, hub: FixtureHub) -> None:
+    colours, detector = _colours("traffic"), BINS + 3
+    show_only(page, "traffic")
+    place = come_near(page, "traffic", detector)
+    hub.send({"traffic": {"ids": [detector], "values": [10], "marks": [0]}})
+    wait_for_colour(page, place, colours[_class("traffic", {"values": 10}) or 0])
+    page.evaluate(
+        "window.lost = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context')"
+    )
+    page.evaluate("lost.loseContext()")
+    page.wait_for_function("!countyBrain.map.ready")
+    hub.send({"traffic": {"ids": [detector], "values": [65], "marks": [0]}})
+    page.evaluate("lost.restoreContext()")
+    page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
+    wait_for_colour(page, place, colours[-1])
+
+
+def test_heat_is_warm_where_cases_are_many_and_clear_where_none_is(page: Page, hub: FixtureHub) -> None:
+    many, none = [120.16, 29.71], [120.41, 29.55]
+    hub.restart({"grid": {"ids": [], "values": []}})
+    page.wait_for_function("countyBrain.map.heat.size === 0")
+    show_only(page, "case_heatmap")
+    ground = see(page, many)
+    assert see(page, none) == ground
+    cases = list(range(7000, 7000 + 3000))
+    columns = {"ids": cases, "values": [1] * 3000, "lon": [many[0]] * 3000, "lat": [many[1]] * 3000}
+    hub.send({"case_heatmap": columns})
+    page.wait_for_function("countyBrain.map.heat.size === 3000")
+    wait_for(lambda: see(page, many) != ground, 10, "the heat to be drawn")
+    assert sum(see(page, many)) > 400, "the top of the scale is the lightest"
+    assert see(page, none) == ground
+    hub.send({"case_heatmap": {"ids": [], "values": [], "lon": [], "lat": [], "gone": cases}})
+    wait_for(lambda: see(page, many) == ground, 10, "the heat to be gone")
+
+
+def test_a_layer_that_does_not_show_catches_up_when_it_does(page: Page, hub: FixtureHub) -> None:
+    show_only(page)
+    hub.send({"grid": {"ids": [0], "values": [8], "gone": [1]}})
+    hub.send({"open_cases": {"ids": [6000], "values": [2], "lon": [120.3], "lat": [29.6]}})
+    page.wait_for_selector(".severe-2[data-id='6000']")  # whatever is hidden
+    show_only(page, "grid", "open_cases")
+    assert_painted(page, hub)
+    cases = len(hub.layers["open_cases"])
+    page.wait_for_function(
+        f"countyBrain.map.maplibre.getSource('points-open_cases').getData().then((d) => d.features.length === {cases})"
+    )
+
+
 def test_snapshot_replaces_what_was_there(page: Page, hub: FixtureHub) -> None:
     state = draw_state(random.Random(5))
     kept = {
@@ -200,11 +314,12 @@ def test_snapshot_replaces_what_was_there(page: Page, hub: FixtureHub) -> None:
     assert_painted(page, hub)
     assert_same_state(page, hub)
     page.wait_for_function("document.querySelectorAll('.severe').length === 1")
-    for source, left in (("points-open_cases", 1), ("marks", 1)):
+    for source in ("points-open_cases", "rooms"):
         page.wait_for_function(
-            f"countyBrain.map.maplibre.getSource('{source}').getData().then((d) => d.features.length === {left})"
+            f"countyBrain.map.maplibre.getSource('{source}').getData().then((d) => d.features.length === 1)"
         )
-    assert page.evaluate("[...countyBrain.map.heat.sums().values()].reduce((a, b) => a + b, 0)") == 0
+    assert page.evaluate("countyBrain.map.assets.countMarks('smart_bins')") == 1
+    assert page.evaluate("countyBrain.map.heat.size") == 0
 
 
 def test_new_severe_case_gets_a_marker_that_pulses_once(page: Page, hub: FixtureHub) -> None:

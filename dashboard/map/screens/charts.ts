@@ -1,4 +1,4 @@
-// The wall's charts: Dash draws them once, empty; here they are filled in place, at most every ten seconds.
+// The wall's charts: Dash draws them once, empty; here they are filled in place, each every half minute, one after another.
 
 import type { LiveFeed } from "../live.ts";
 import type { Chart } from "../wire.ts";
@@ -6,7 +6,7 @@ import type { Page } from "./page.ts";
 import { isParked, setAttribute } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
-const CADENCE_MS = 10_000;
+const CADENCE_MS = 30_000;
 const HOUR = 3600;
 const MOST_CLASSES = 6;
 
@@ -28,13 +28,18 @@ const drawn = new Map<string, string>();
 const frames = new Map<string, string>();
 const scales = new Map<string, number>();
 
-/** Keeps the charts filled. */
-export function followCharts(page: Page, feed: LiveFeed): void {
-  const draw = () => {
-    for (const figure of page.root.querySelectorAll<HTMLElement>("[data-chart]"))
-      if (!isParked(figure)) drawChart(page, figure, feed.state.charts[figure.dataset.chart ?? ""]);
+/** Keeps the charts filled; returns how to draw them at once, because others show now. */
+export function followCharts(page: Page, feed: LiveFeed): () => void {
+  const shown = () => [...page.root.querySelectorAll<HTMLElement>("[data-chart]")].filter((figure) => !isParked(figure));
+  const drawOne = (figure: HTMLElement) => drawChart(page, figure, feed.state.charts[figure.dataset.chart ?? ""]);
+  const draw = () => shown().forEach(drawOne);
+  const drawNext = (turn: number) => {
+    const figures = shown();
+    const next = figures[turn % figures.length];
+    if (next) drawOne(next);
+    setTimeout(() => drawNext(turn + 1), CADENCE_MS / Math.max(1, figures.length));
   };
-  setInterval(draw, CADENCE_MS);
+  drawNext(0);
   // The first picture should not wait for the cadence: Plotly and the snapshot come when they come.
   const early = setInterval(() => {
     draw();
@@ -46,6 +51,7 @@ export function followCharts(page: Page, feed: LiveFeed): void {
     if (kind === "snapshot") draw();
   });
   window.addEventListener("resize", () => setTimeout(draw, 300));
+  return draw;
 }
 
 function drawChart(page: Page, figure: HTMLElement, chart: Chart | undefined): void {

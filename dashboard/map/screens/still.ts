@@ -7,7 +7,8 @@ import { type Page, setText } from "./page.ts";
 
 /** So long a map may stand still before the wall says so. */
 const STILL_MS = 15_000;
-const REDRAW_EVERY_MS = 3000;
+/** So long after its last picture it is drawn anew though nothing has changed. */
+const REDRAW_AFTER_MS = 4000;
 const LOOK_EVERY_MS = 1000;
 
 /** Draws the map now and then though nothing has changed, and says so where it is not drawn; returns how often the context was lost. */
@@ -15,13 +16,13 @@ export function watchDrawing(page: Page, feed: LiveFeed, map: CountyMap): () => 
   let lost = 0;
   let lookedAt = Date.now();
   map.maplibre.on("webglcontextlost", () => lost++);
-  setInterval(() => map.maplibre.triggerRepaint(), REDRAW_EVERY_MS);
   setInterval(() => {
     const now = Date.now();
     // A machine that slept, or a tab that was hidden, draws nothing and shows nothing: it has its time from now on.
     if (document.hidden || now - lookedAt > STILL_MS) map.maplibre.triggerRepaint();
     else sayStill(page, feed, map, now);
     lookedAt = now;
+    if (now - (map.lastDrawnAt ?? 0) > REDRAW_AFTER_MS) map.maplibre.triggerRepaint();
   }, LOOK_EVERY_MS);
   return () => lost;
 }

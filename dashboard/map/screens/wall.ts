@@ -3,6 +3,8 @@
 import { createCards } from "../card.ts";
 import { type CountyMap, createCountyMap } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
+import { Pace } from "../pace.ts";
+import type { Frame } from "../wire.ts";
 import { drawAlarms } from "./alarms.ts";
 import { drawAlerts } from "./alerts.ts";
 import { Announcer } from "./announcer.ts";
@@ -25,6 +27,9 @@ import { followTurn } from "./turn.ts";
 
 type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "alarms" | "flood" | "layers" | "feeds", unknown>>;
 
+/** A county of so many cells is drawn once a second at most: an update of it comes in more than one frame. */
+const MANY_CELLS = 5000;
+const DRAW_EVERY_MS = { few: 250, many: 1000 };
 /** Ages and the number of rows that fit change without any message. */
 const AGES_MS = 5000;
 
@@ -50,16 +55,17 @@ export async function start(root: HTMLElement): Promise<void> {
     redraw({ figures: true, cases: true, charts: true, alerts: true, alarms: true, layers: true, feeds: true });
     standings.draw();
   };
+  const drawCharts = followCharts(page, feed);
   let incidents: { aim(): boolean } | null = null;
   const show = (scene: Scene) => {
     arrange(page, scene);
     layers?.choose(scene.layers);
     if (!incidents?.aim()) map?.frame(scene.box);
     redrawAll();
+    drawCharts();
   };
   followRelease(page, feed);
   followHeader(page, feed);
-  followCharts(page, feed);
   new Announcer(page, feed, page.slot("voice")!);
   const scenes = readScenes(page);
   const rotation = followTurn(page, feed, scenes, show);
@@ -69,10 +75,19 @@ export async function start(root: HTMLElement): Promise<void> {
   const orders = wall === null ? null : followOrders(page, feed, wall, { scenes, rotation, map: () => drawn, restore: show });
   if (wall !== null) keepPresence(page, feed, wall, { rotation, map: () => drawn, contextsLost: () => contextsLost() });
   incidents = followIncidents(page, feed, { scenes, rotation, map: () => map, isOrdered: () => orders?.isOrdered() ?? false });
+  const drawEveryMs = page.places.cells.length < MANY_CELLS ? DRAW_EVERY_MS.few : DRAW_EVERY_MS.many;
+  let heard: Frame[] = [];
+  const pace = new Pace(drawEveryMs, () => {
+    redraw(Object.assign({}, ...heard));
+    for (const frame of heard) pulseSevere(page, frame);
+    heard = [];
+  });
   feed.subscribe((frame, kind) => {
     if (kind === "snapshot") redrawAll();
-    else if (kind === "delta") redraw(frame);
-    if (kind === "delta") pulseSevere(page, frame);
+    else if (kind === "delta") {
+      heard.push(frame);
+      pace.ask();
+    }
   });
   setInterval(() => {
     drawFigures(page, feed);
@@ -85,7 +100,7 @@ export async function start(root: HTMLElement): Promise<void> {
   followRows(redrawAll);
 
   const scene = rotation.turn.scene;
-  map = await drawMap(page, feed, scene);
+  map = await drawMap(page, feed, scene, drawEveryMs);
   if (!map) return;
   layers = followLayers(page, map, chooseLayers(page, scene.layers));
   show(rotation.turn.scene); // the turn may have moved on meanwhile
@@ -97,7 +112,7 @@ export async function start(root: HTMLElement): Promise<void> {
   orders?.obey();
 }
 
-async function drawMap(page: Page, feed: LiveFeed, scene: Scene): Promise<CountyMap | null> {
+async function drawMap(page: Page, feed: LiveFeed, scene: Scene, drawEveryMs: number): Promise<CountyMap | null> {
   const container = page.slot("map");
   if (!container) return null;
   const layers = chooseLayers(page, scene.layers);
@@ -108,6 +123,7 @@ async function drawMap(page: Page, feed: LiveFeed, scene: Scene): Promise<County
     lang: page.lang,
     feed,
     layers,
+    drawEveryMs,
     padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.15, right: h * 0.15 },
   });
   createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
