@@ -48,7 +48,7 @@ OURS = """(() => {
   const { feed, map } = window.countyBrain ?? {};
   return map?.lastDrawnAt && feed.state.seq !== null
     && ["county", "cells", "lines", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
-    && map.maplibre.getFeatureState({ source: "cells", id: 0 }).grid !== undefined
+    && map.classOf("grid", 0) !== null
     && /\\d/.test(document.querySelector("[data-figure=open_cases] [data-part=value]").textContent);
 })()"""
 OURS_WHOLE = f"{OURS} && countyBrain.map.isWhole"

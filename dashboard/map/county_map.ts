@@ -27,6 +27,7 @@ import {
   mapLayersOf,
   markNames,
   NAMES,
+  NO_CLASS,
   pickable,
   readHeat,
   shapeOf,
@@ -82,6 +83,8 @@ export interface CountyMap {
   readonly maplibre: maplibre.Map;
   /** When the last frame was drawn, in epoch milliseconds of this browser; null before the first. */
   readonly lastDrawnAt: number | null;
+  /** Resolves when the county is drawn, but for its assets; or when that takes too long to wait for. */
+  readonly drawn: Promise<void>;
   /** Whether the county pack's assets are there, too: they come when the county is drawn. */
   readonly isWhole: boolean;
   /** Shows or hides a layer; the markers of severe cases stay, whatever is hidden. */
@@ -101,6 +104,8 @@ export interface CountyMap {
   subscribePicks(listener: PickListener): () => void;
   /** Where a feature is, if the map knows. */
   locate(layer: string, id: number): LonLat | null;
+  /** The position in its layer's legend of the class that a cell or an asset is drawn in; null for none. */
+  classOf(layer: string, id: number): number | null;
   /** What an asset is called. */
   nameAsset(id: number): Words | null;
   /** The box of a town, village or cell by its code; null for one that the viewer's map does not have. */
@@ -118,9 +123,12 @@ const FONTS_WAIT_MS = 3000;
 const COUNTY_FIRST_MS = 5000;
 const ASK_AGAIN_MS = 5000;
 
+// The workers start while the page is still being made.
+maplibre.setWorkerUrl(new URL("./maplibre-gl-worker.js", import.meta.url).href);
+maplibre.prewarm();
+
 /** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live. */
 export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
-  maplibre.setWorkerUrl(new URL("./maplibre-gl-worker.js", import.meta.url).href);
   const [geometry] = await Promise.all([fetchGeometry(options.county), waitForSize(container)]);
   await loadFonts(geometry);
   const map = new DrawnCounty(container, options, geometry);
@@ -135,6 +143,7 @@ class DrawnCounty implements CountyMap {
   readonly maplibre: maplibre.Map;
   lastDrawnAt: number | null = null;
   isWhole = false;
+  readonly drawn: Promise<void>;
   private specs: Map<string, LayerSpec>;
   private look: Look;
   /** The style's layers as the map has them. */
@@ -165,6 +174,8 @@ class DrawnCounty implements CountyMap {
   private pulses: Pulses;
   private assets: Assets;
   private box: CountyInfo["bbox"];
+  /** The classes of each layer's cells: as they were sent to be drawn, and as they were painted since. */
+  private dyed = new Map<string, Map<number, number | null>>();
   private painted = new Map<string, Map<number, number | null>>();
   private sourceIds = new Map<string, Set<number>>();
   private legends = new Map<string, Legend>();
@@ -214,7 +225,9 @@ class DrawnCounty implements CountyMap {
     this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
       this.pick({ layer: "open_cases", id, lon, lat }),
     );
+    this.dye();
     this.start();
+    this.drawn = this.awaitCounty();
     this.unsubscribe = this.feed.subscribe((frame) => this.hear(frame));
     void this.bringAssets();
   }
@@ -272,6 +285,10 @@ class DrawnCounty implements CountyMap {
   subscribePicks(listener: PickListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  classOf(layer: string, id: number): number | null {
+    return this.painted.get(layer)?.get(id) ?? this.assets.classOf(layer, id);
   }
 
   locate(layer: string, id: number): LonLat | null {
@@ -342,10 +359,27 @@ class DrawnCounty implements CountyMap {
     map.setStyle(style, { diff: false });
   }
 
-  /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
-  private async bringAssets(): Promise<void> {
+  private async awaitCounty(): Promise<void> {
     await this.maplibre.once("style.load");
     await Promise.race([waitForPicture(this.maplibre), pause(COUNTY_FIRST_MS)]);
+  }
+
+  /** Gives the cells the classes that are known already as they are sent to be drawn: ten thousand states are dearer. */
+  private dye(): void {
+    for (const spec of this.specs.values()) {
+      if (chooseDrawing(spec) !== "cells") continue;
+      const classes = new Map<number, number | null>();
+      for (const [id, { value, mark }] of this.feed.state.layers.get(spec.key) ?? []) classes.set(id, classOf(spec, value, mark));
+      for (const cell of this.geometry.cells.features)
+        cell.properties = { ...cell.properties, [spec.key]: classes.get(Number(cell.id)) ?? NO_CLASS };
+      this.dyed.set(spec.key, classes);
+      this.painted.set(spec.key, new Map(classes));
+    }
+  }
+
+  /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
+  private async bringAssets(): Promise<void> {
+    await this.drawn;
     const { features } = await this.fetchAssets();
     if (this.destroyed) return;
     if (!this.ready) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
@@ -476,8 +510,9 @@ class DrawnCounty implements CountyMap {
     this.addImages();
     this.addOwn();
     this.specs.forEach((spec) => this.applyVisibility(spec));
-    this.painted.clear();
-    for (const key of this.specs.keys()) this.dirty.set(key, new Set(this.feed.state.layers.get(key)?.keys()));
+    this.painted = new Map([...this.dyed].map(([key, classes]) => [key, new Map(classes)])); // the states are gone
+    for (const key of this.specs.keys())
+      this.soil(key, [...(this.dyed.get(key)?.keys() ?? []), ...(this.feed.state.layers.get(key)?.keys() ?? [])]);
     this.drawSelection();
     this.schedule();
   }
@@ -530,18 +565,13 @@ class DrawnCounty implements CountyMap {
     this.halosSettled = true;
   }
 
-  private paint(spec: LayerSpec, id: number, value: number | null): void {
-    this.maplibre.setFeatureState({ source: sourceOf(spec), id }, { [spec.key]: value });
-  }
-
-  /** Paints a feature's class, if it is another than before: most readings stay in theirs. */
+  /** Paints a cell's class, if it is another than before. */
   private paintClass(spec: LayerSpec, id: number, feature: Feature | null): void {
     const position = feature ? classOf(spec, feature.value, feature.mark) : null;
-    let painted = this.painted.get(spec.key);
-    if (!painted) this.painted.set(spec.key, (painted = new Map()));
+    const painted = this.painted.get(spec.key)!;
     if ((painted.get(id) ?? null) === position) return;
     painted.set(id, position);
-    this.paint(spec, id, position);
+    this.maplibre.setFeatureState({ source: "cells", id }, { [spec.key]: position ?? NO_CLASS });
   }
 
   /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */

@@ -2,7 +2,7 @@
 
 import type { CountyInfo } from "./wire.ts";
 
-const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
+export const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
 export type Part = (typeof PARTS)[number];
 export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
 export type LonLat = [number, number];

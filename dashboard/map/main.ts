@@ -9,6 +9,7 @@
 import "@fontsource-variable/noto-sans-sc/index.css";
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./map.css";
+import { askAhead } from "./ahead.ts";
 import type { CountyMap } from "./county_map.ts";
 import type { LiveFeed } from "./live.ts";
 
@@ -33,8 +34,12 @@ const screens: Record<string, () => Promise<Screen>> = {
   map: () => import("./bare.ts"),
 };
 
+const MAPPED = new Set(["wall", "duty"]);
+
 // A page's first screen is loaded while Dash still renders the page, which is named like it.
-void screens[location.pathname.split("/")[1] ?? ""]?.();
+const named = location.pathname.split("/")[1] ?? "";
+if (MAPPED.has(named)) askAhead();
+void screens[named]?.();
 
 const started = new WeakSet<Element>();
 

@@ -33,6 +33,8 @@ export const FONT_FAMILY = "Noto Sans SC Variable";
 export const NAMES = "town-names";
 /** Below this number cells are large enough on any wall for their borders to be drawn at all zooms. */
 const FEW_CELLS = 400;
+/** What stands for no class where a number is needed. */
+export const NO_CLASS = -1;
 /** Marks that say that a value is not to be trusted: the shape replaces the colour. */
 const DISTRUSTED = new Set(["fault", "silent", "offline"]);
 
@@ -191,7 +193,7 @@ function colourClasses(spec: LayerSpec): string[] {
 /** Returns the colour of a feature's class (see `classOf`); `otherwise` where it has none. */
 function classColour(spec: LayerSpec, position: ExpressionSpecification, otherwise: string): ExpressionSpecification {
   const steps = colourClasses(spec).flatMap((colour, i) => [i, colour]);
-  return ["step", ["number", position, -1], otherwise, ...steps] as unknown as ExpressionSpecification;
+  return ["step", ["number", position, NO_CLASS], otherwise, ...steps] as unknown as ExpressionSpecification;
 }
 
 function visibility(spec: LayerSpec): "visible" | "none" {
@@ -214,7 +216,8 @@ function drawCells(look: Look, spec: LayerSpec): LayerSpecification[] {
       source: "cells",
       layout: { visibility: visibility(spec) },
       paint: {
-        "fill-color": classColour(spec, ["feature-state", spec.key], "rgba(0,0,0,0)"),
+        // As it was sent with the cells, until it is painted anew.
+        "fill-color": classColour(spec, ["coalesce", ["feature-state", spec.key], ["get", spec.key]], "rgba(0,0,0,0)"),
         // Antialiasing draws every border twice, and neighbours of one class must look like one area.
         "fill-antialias": few,
         ...(few ? { "fill-outline-color": look.tokens.ground } : {}),

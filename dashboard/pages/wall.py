@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from dash import dcc, html
 from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
 from brain.alarm_rules import read_alarm_rules
 from dashboard.charts import CONFIG, WALL_CHARTS, draw_skeleton
@@ -207,11 +208,13 @@ def _lay_alerts(lang: str) -> Component:
 
 
 def _lay_chart(key: str, lang: str) -> Component:
+    """Return a chart's frame; the page hangs the chart itself into it when the map is drawn (charts.ts)."""
+    graph = dcc.Graph(figure=draw_skeleton(key, lang), config=CONFIG, className="plot", id=f"chart-{key}")
     title, unit = text(lang, f"wall.chart_{key}"), text(lang, f"wall.chart_{key}_unit")
     return html.Figure(
         [
             html.Figcaption([html.H2(title), html.Small(unit)]),
-            dcc.Graph(figure=draw_skeleton(key, lang), config=CONFIG, className="plot", id=f"chart-{key}"),
+            html.Div(id=f"frame-{key}", className="frame", **mark(data_graph=to_json_plotly(graph))),
             html.P(text(lang, "common.no_data"), className="empty", **mark(data_part="empty")),
         ],
         className="panel chart",

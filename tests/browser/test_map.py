@@ -31,9 +31,9 @@ WATCH_NODES = """() => {
 }"""
 
 CAMERA = "() => { const m = countyBrain.map.maplibre; return [m.getCenter().toArray(), m.getZoom(), m.getBearing()] }"
-PAINTED = """(layer) => Object.fromEntries([...Array(500).keys()].map((id) => [id, layer === 'grid'
-  ? countyBrain.map.maplibre.getFeatureState({ source: 'cells', id }).grid ?? null
-  : countyBrain.map.assets.classOf(layer, id)]))"""
+PAINTED = (
+    """(layer) => Object.fromEntries([...Array(500).keys()].map((id) => [id, countyBrain.map.classOf(layer, id)]))"""
+)
 
 OUTLINED = (
     """(() => [...new Set(countyBrain.map.maplibre.querySourceFeatures('selection').map(({ id }) => id))].join())()"""
@@ -231,6 +231,19 @@ def _rgb(colour: str) -> tuple[int, ...]:
 def _colours(layer: str) -> list[str]:
     legend: list[Json] = next(spec["legend"] for spec in make_layers() if spec["key"] == layer)
     return [step["colour"] for step in legend]
+
+
+def test_cells_have_the_colour_of_their_class_from_the_first_picture_on(page: Page, hub: FixtureHub) -> None:
+    colours, cell = _colours("grid"), 45
+    show_only(page, "grid")
+    place = page.evaluate("(id) => countyBrain.map.locate('grid', id)", cell)
+    page.evaluate("(center) => countyBrain.map.maplibre.jumpTo({ center, zoom: 13 })", place)
+    wait_for_colour(page, place, colours[_class("grid", hub.layers["grid"][cell]) or 0])
+    other = 8 if (_class("grid", hub.layers["grid"][cell]) or 0) == 0 else 0
+    hub.send({"grid": {"ids": [cell], "values": [other]}})
+    wait_for_colour(page, place, colours[_class("grid", {"values": other}) or 0])
+    hub.send({"grid": {"ids": [], "values": [], "gone": [cell]}})
+    wait_for(lambda: see(page, place) not in [_rgb(colour) for colour in colours], 10, "the cell to have no class")
 
 
 def test_dots_have_the_colour_of_their_class_and_a_mark_lies_over_its_dot(page: Page, hub: FixtureHub) -> None:

@@ -23,6 +23,8 @@ const GATHER_MS = 1500;
 /** More than this at once are told in one sentence. */
 const ONE_BY_ONE = 3;
 const RING_MS = 900;
+/** Opening the machine's sound takes the page a tenth of a second. */
+const WAKE_AFTER_MS = 5000;
 const SPEAK_AT_MOST_MS = 30_000;
 const DRAW_EVERY_MS = 10_000;
 const STORE = "wall-voice";
@@ -50,7 +52,7 @@ export class Announcer {
       if (key === "m" && !ctrlKey && !altKey && !metaKey) this.toggle();
     });
     for (const kind of ["pointerdown", "keydown"] as const) document.addEventListener(kind, () => this.chime.wake(), { capture: true });
-    this.chime.wake(); // a kiosk may be allowed to sound without a gesture
+    requestIdleCallback(() => this.chime.wake(), { timeout: WAKE_AFTER_MS }); // a kiosk may sound without a gesture
     this.findVoice(); // browsers load their voices at the first question
     if (feed.state.seq !== null) this.hear({}, "snapshot"); // it came while the page was being made
     feed.subscribe((frame, kind) => this.hear(frame, kind));

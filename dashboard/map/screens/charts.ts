@@ -23,10 +23,24 @@ interface PlotlyApi {
   restyle(plot: PlotDiv, data: object, traces: number[]): Promise<unknown>;
 }
 
+/** The part of Dash that a page's own code may call. */
+interface DashApi {
+  set_props(id: string, props: object): void;
+}
+
 const drawn = new Map<string, string>();
 /** Each chart's axes and margins as they were last laid out. */
 const frames = new Map<string, string>();
 const scales = new Map<string, number>();
+
+/** Has Dash render the charts, which takes it more than a second: a wall is there for its map first. */
+export function hangCharts(page: Page): void {
+  const { set_props } = (window as unknown as { dash_clientside: DashApi }).dash_clientside;
+  for (const frame of page.root.querySelectorAll<HTMLElement>("[data-graph]")) {
+    set_props(frame.id, { children: JSON.parse(frame.dataset.graph!) as object });
+    frame.removeAttribute("data-graph");
+  }
+}
 
 /** Keeps the charts filled; returns how to draw them at once, because others show now. */
 export function followCharts(page: Page, feed: LiveFeed): () => void {

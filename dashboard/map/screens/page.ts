@@ -1,5 +1,6 @@
 // What every screen shares: its texts, its county, its places to fill, and changing the page without churn.
 
+import { takeCounty } from "../ahead.ts";
 import { pause } from "../pause.ts";
 import type { CountyInfo, Lang, Words } from "../wire.ts";
 import { say as pick } from "../wire.ts";
@@ -222,7 +223,7 @@ function inOneUnit(seconds: number): ["seconds" | "minutes" | "hours" | "days", 
 export async function openPage(root: HTMLElement): Promise<Page> {
   for (let again = 500; ; again = Math.min(again * 2, 5000)) {
     try {
-      const county = (await readJson("/api/county")) as CountyFacts;
+      const county = (await (takeCounty() ?? readJson("/api/county"))) as CountyFacts;
       const places = (await readJson(`/api/places/${county.revision}`)) as Places;
       return new Page(root, county, places);
     } catch (error) {

@@ -8,7 +8,7 @@ import type { Frame } from "../wire.ts";
 import { drawAlarms } from "./alarms.ts";
 import { drawAlerts } from "./alerts.ts";
 import { Announcer } from "./announcer.ts";
-import { followCharts } from "./charts.ts";
+import { followCharts, hangCharts } from "./charts.ts";
 import { drawFigures } from "./figures.ts";
 import { followHeader } from "./header.ts";
 import { drawHealth } from "./health.ts";
@@ -30,6 +30,8 @@ type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "alarm
 /** A county of so many cells is drawn once a second at most: an update of it comes in more than one frame. */
 const MANY_CELLS = 5000;
 const DRAW_EVERY_MS = { few: 250, many: 1000 };
+/** So long at most do the charts wait for the map. */
+const CHARTS_AFTER_MS = 8000;
 /** Ages and the number of rows that fit change without any message. */
 const AGES_MS = 5000;
 
@@ -100,8 +102,10 @@ export async function start(root: HTMLElement): Promise<void> {
   followRows(redrawAll);
 
   const scene = rotation.turn.scene;
+  setTimeout(() => hangCharts(page), CHARTS_AFTER_MS);
   map = await drawMap(page, feed, scene, drawEveryMs);
   if (!map) return;
+  void map.drawn.then(() => hangCharts(page));
   layers = followLayers(page, map, chooseLayers(page, scene.layers));
   show(rotation.turn.scene); // the turn may have moved on meanwhile
   for (const gesture of ["pointerdown", "wheel"]) map.container.addEventListener(gesture, rotation.touch, { passive: true });
