@@ -53,6 +53,7 @@ def make_template(theme: str) -> Figure:
         "ticks": "",
         "fixedrange": True,
         "automargin": False,
+        "ticklabeloverflow": "allow",  # the end of a scale is said, though its figure stands half above the plot
         "tickfont": {"color": tokens["text-mid"]},
     }
     return {
