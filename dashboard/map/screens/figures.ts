@@ -47,7 +47,8 @@ function drawFigure(page: Page, box: HTMLElement, key: string, figure: Figure | 
   setText(part(box, "value"), value === null ? "–" : format(page, key, value));
   if (value !== null && LEVEL_OF[key]) setText(part(box, "unit"), LEVEL_OF[key](page, value));
   setAttribute(box, "data-empty", value === null ? "" : null);
-  setText(part(box, "change"), sayChange(page, key, figure));
+  setAttribute(box, "data-nought", value === 0 ? "" : null);
+  setText(part(box, "change"), value === null ? "" : sayChange(page, key, figure));
   setText(part(box, "age"), value === null ? page.say("common.no_data") : sayAge(page, figure?.at, now));
   drawSpark(part(box, "spark"), figure?.spark ?? []);
 }
