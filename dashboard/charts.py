@@ -90,13 +90,15 @@ def draw_skeleton(key: str, lang: str) -> Figure:
         "traffic_by_hour": [_line("index", "", first)],
         "bins_by_hour": [_bars("to_empty", "", first)],
     }
-    layout: Figure = {"template": make_template("dark"), "xaxis": hours, "yaxis": {"rangemode": "tozero", "nticks": 4}}
+    # The end of a scale is said, though its figure stands half outside the plot.
+    scale = {"rangemode": "tozero", "nticks": 4, "ticklabeloverflow": "allow"}
+    layout: Figure = {"template": make_template("dark"), "xaxis": hours, "yaxis": scale}
     if key == "cases_by_class":
-        layout["xaxis"] = {"rangemode": "tozero", "nticks": 4}
+        layout["xaxis"] = scale
         layout["yaxis"] = {"type": "category", "autorange": "reversed", "showgrid": False, "dtick": 1}
         layout["hovermode"] = "y unified"
     if key == "traffic_by_hour":
-        layout["yaxis"] = {"range": [0, 1], "tickvals": [0, 0.3, 0.5, 0.7, 1], "tickformat": ".1f"}
+        layout["yaxis"] = {**scale, "range": [0, 1], "tickvals": [0, 0.3, 0.5, 0.7, 1], "tickformat": ".1f"}
     return {"data": traces[key], "layout": layout}
 
 

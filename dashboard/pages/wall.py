@@ -1,6 +1,7 @@
 """The wall: the whole county on one screen that never scrolls."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -209,14 +210,21 @@ def _lay_alerts(lang: str) -> Component:
 
 def _lay_chart(key: str, lang: str) -> Component:
     """Return a chart's frame; the page hangs the chart itself into it when the map is drawn (charts.ts)."""
-    graph = dcc.Graph(figure=draw_skeleton(key, lang), config=CONFIG, className="plot", id=f"chart-{key}")
     title, unit = text(lang, f"wall.chart_{key}"), text(lang, f"wall.chart_{key}_unit")
+    skeleton = draw_skeleton(key, lang)
+    graph = dcc.Graph(figure=skeleton, config=CONFIG, className="plot", id=f"chart-{key}")
     return html.Figure(
         [
-            html.Figcaption([html.H2(title), html.Small(unit)]),
+            html.Figcaption([html.H2(title), html.Small(unit), *_lay_key(skeleton["data"])]),
             html.Div(id=f"frame-{key}", className="frame", **mark(data_graph=to_json_plotly(graph))),
             html.P(text(lang, "common.no_data"), className="empty", **mark(data_part="empty")),
         ],
         className="panel chart",
         **mark(data_panel=key, data_chart=key, data_feed=WALL_CHARTS[key], aria_label=f"{title}, {unit}"),
     )
+
+
+def _lay_key(traces: Sequence[Mapping[str, Any]]) -> list[Component]:
+    """Return what bars and line of a chart stand for; nothing for the one series that the title names."""
+    named = [trace for trace in traces if trace["name"]]
+    return [html.Span(trace["name"], className="key", **mark(data_kind=trace["type"])) for trace in named]

@@ -14,8 +14,13 @@ def lay_alarm_panel(lang: str) -> Component:
     """Return the panel of the alarms that need somebody, with their number by severity in its head."""
     return html.Div(
         [
-            html.H2([text(lang, "wall.alarms"), slot("alarms-flood", "Small", "flood")]),
-            slot("alarm-counts", "Ul", "alarm-counts"),
+            html.Div(
+                [
+                    html.H2([text(lang, "wall.alarms"), slot("alarms-flood", "Small", "flood")]),
+                    slot("alarm-counts", "Ul", "alarm-counts"),
+                ],
+                className="head",
+            ),
             slot("alarms", "Ol", "alarm-list"),
             slot("alarms-more", "P", "more"),
         ],

@@ -1,6 +1,7 @@
 // The headline figures: value, unit, change with its basis, the last 24 hours, and the age of the data.
 
 import type { LiveFeed } from "../live.ts";
+import { classOf } from "../style.ts";
 import type { Figure } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { part, setAttribute, setText } from "./page.ts";
@@ -15,6 +16,19 @@ const FEED_OF: Record<string, string> = {
 };
 /** Lower bounds of the five levels of the traffic delay index (DTP). */
 const TRAFFIC_LEVELS = [0, 0.3, 0.5, 0.6, 0.7];
+
+/** An index has no unit: what it amounts to is said in a word instead. */
+const LEVEL_OF: Record<string, (page: Page, value: number) => string> = {
+  traffic_index(page, value) {
+    const level = TRAFFIC_LEVELS.filter((lowest) => value >= lowest).length;
+    return page.say(`wall.traffic_level_${Math.max(1, level)}`);
+  },
+  aqi(page, value) {
+    const spec = page.county.layers.find(({ key }) => key === "air");
+    const level = spec ? classOf(spec, value, 0) : null;
+    return level === null ? "" : page.words(spec?.legend?.[level]);
+  },
+};
 
 /** Writes every figure into its place. */
 export function drawFigures(page: Page, feed: LiveFeed): void {
@@ -31,12 +45,10 @@ export function drawFigures(page: Page, feed: LiveFeed): void {
 function drawFigure(page: Page, box: HTMLElement, key: string, figure: Figure | undefined, now: number): void {
   const value = figure?.value ?? null;
   setText(part(box, "value"), value === null ? "–" : format(page, key, value));
-  if (key === "traffic_index" && value !== null) {
-    const level = TRAFFIC_LEVELS.filter((lowest) => value >= lowest).length;
-    setText(part(box, "unit"), page.say(`wall.traffic_level_${Math.max(1, level)}`));
-  }
+  if (value !== null && LEVEL_OF[key]) setText(part(box, "unit"), LEVEL_OF[key](page, value));
   setAttribute(box, "data-empty", value === null ? "" : null);
-  setText(part(box, "change"), sayChange(page, key, figure));
+  setAttribute(box, "data-nought", value === 0 ? "" : null);
+  setText(part(box, "change"), value === null ? "" : sayChange(page, key, figure));
   setText(part(box, "age"), value === null ? page.say("common.no_data") : sayAge(page, figure?.at, now));
   drawSpark(part(box, "spark"), figure?.spark ?? []);
 }

@@ -99,12 +99,12 @@ function drawFeeds(page: Page, feed: LiveFeed): void {
   const words = all.map((one) => `${page.nameFeed(one.key)} ${page.sayName("feed_state", one.state)}`);
   setAttribute(dots, "aria-label", words.join(", "));
   const silent = all.filter((one) => one.state === "silent").map((one) => page.nameFeed(one.key));
-  const summary = page.say("common.feed_summary", { ok, all: all.length });
+  const summary = all.length ? page.say("common.feed_summary", { ok, all: all.length }) : page.say("common.feed_none");
   const names = silent.join(page.say("common.comma"));
   setText(part(box, "sum"), names ? `${summary} · ${page.say("common.feed_silent", { feeds: names })}` : summary);
 }
 
-/** The list of feeds with the age of each, and the dimming of every panel whose feed is silent. */
+/** The list of feeds with the age of each, the dimming of every panel whose feed is silent, and the mark of one that nobody ever sent. */
 function drawAges(page: Page, feed: LiveFeed): void {
   const now = feed.serverNow();
   const list = page.slot("ages");
@@ -128,5 +128,6 @@ function drawAges(page: Page, feed: LiveFeed): void {
     const stale = health?.state === "silent" && health.newest_at;
     const since = stale ? page.say("common.stale_since", { at: page.shortTime(health.newest_at ?? 0, now) }) : null;
     setAttribute(panel, "data-stale", since);
+    setAttribute(panel, "data-unheard", health?.state === "never" ? "" : null);
   }
 }

@@ -21,7 +21,7 @@ const scales = new WeakMap<HTMLElement, number>();
 /** Shows the towns by the count of a chart of the live feed, most first. */
 export function drawTowns(page: Page, feed: LiveFeed): void {
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-chart-of]")) {
-    const chart = feed.state.charts[list.dataset.chartOf ?? ""];
+    const chart = isHeard(list, feed) ? feed.state.charts[list.dataset.chartOf ?? ""] : undefined;
     const counts = chart ? (Object.values(chart.series)[0] ?? []) : [];
     const towns = (chart?.x ?? []).map((code, i) => ({ code: String(code), count: counts[i] ?? 0 }));
     towns.sort((a, b) => b.count - a.count || a.code.localeCompare(b.code));
@@ -39,10 +39,14 @@ export function drawTowns(page: Page, feed: LiveFeed): void {
 
 /** Shows the features of a layer whose values are highest; those that cannot be trusted now are left out. */
 export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
-  if (!map.isWhole) return; // nothing has a name yet
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-extremes-of]")) {
     const spec = page.county.layers.find(({ key }) => key === list.dataset.extremesOf);
     if (!spec || isParked(list)) continue;
+    if (!isHeard(list, feed)) {
+      drawRows(page, list, []);
+      continue;
+    }
+    if (!map.isWhole) continue; // nothing has a name yet
     const trusted = [...(feed.state.layers.get(spec.key) ?? [])].flatMap(([id, { value, mark }]) => {
       const position = classOf(spec, value, mark);
       return value === null || position === null ? [] : [{ id, value, position }];
@@ -56,6 +60,12 @@ export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
     }));
     drawRows(page, list, rows);
   }
+}
+
+/** A feed that never spoke has no noughts. */
+function isHeard(list: HTMLElement, feed: LiveFeed): boolean {
+  const key = list.closest<HTMLElement>("[data-feed]")?.dataset.feed;
+  return feed.state.feeds.get(key ?? "")?.state !== "never";
 }
 
 /** Returns how a value reads and how long its bar is: a ratio is its own length, all else counts its classes. */

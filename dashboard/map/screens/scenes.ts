@@ -50,6 +50,8 @@ export function arrange(page: Page, scene: Scene): void {
     });
     region.dataset.count = String(wanted.length);
   }
+  const figures = panels.get("figures");
+  if (figures) figures.dataset.count = String(scene.figures.length);
   for (const figure of page.root.querySelectorAll<HTMLElement>("[data-figure]")) {
     const position = scene.figures.indexOf(figure.dataset.figure!);
     figure.hidden = position < 0;

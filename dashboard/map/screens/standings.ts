@@ -40,7 +40,10 @@ export function followStandings(page: Page, feed: LiveFeed): Standings {
     const shown = [scores, rates].filter((list) => list !== null && !isParked(list)) as HTMLElement[];
     if (shown.length === 0) return;
     if (performance.now() >= askAgainAt) void ask();
-    for (const list of shown) sayAge(page, list, standing, feed.serverNow());
+    for (const list of shown) {
+      sayAge(page, list, standing, feed.serverNow());
+      setAttribute(list, "data-empty", sayEmpty(page, list === scores, standing));
+    }
     if (standing && shown.includes(scores!)) drawScores(page, scores!, standing);
     if (standing && shown.includes(rates!)) drawRates(page, rates!, standing);
   };
@@ -53,7 +56,18 @@ function sayAge(page: Page, list: HTMLElement, standing: Standing | null, now: n
   setText(list.parentElement!.querySelector("h2 small"), words);
   const isOld = standing !== null && now - standing.as_of > OLD_AFTER_S;
   setAttribute(list.parentElement, "data-stale", isOld ? page.say("wall.standing_old", { at: at! }) : null);
-  setAttribute(list, "data-empty", standing ? null : page.say("wall.standing_awaited"));
+}
+
+/** Returns what stands in place of a list without rows; null where there are some. */
+function sayEmpty(page: Page, isScores: boolean, standing: Standing | null): string | null {
+  if (!standing) return page.say("wall.standing_awaited");
+  const rows = isScores ? standing.towns : listRates(standing);
+  return rows.length ? null : page.say("common.no_data");
+}
+
+/** Ten rates of nothing are no news. */
+function listRates({ rates }: Standing): Standing["rates"] {
+  return rates.some(({ denominator }) => denominator > 0) ? rates : [];
 }
 
 function drawScores(page: Page, list: HTMLElement, standing: Standing): void {
@@ -83,7 +97,7 @@ function sayMove(page: Page, risen: number | null): string {
 function drawRates(page: Page, list: HTMLElement, standing: Standing): void {
   syncList(
     list,
-    standing.rates.slice(0, fitRows(list)),
+    listRates(standing).slice(0, fitRows(list)),
     (one) => one.rule,
     () => make("li", "rank", makePart("name"), makePart("bar", "bar"), makePart("value"), makePart("sum")),
     (row, one) => {
