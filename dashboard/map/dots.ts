@@ -3,7 +3,7 @@
 import type { Anchor } from "./anchor.ts";
 import type { LonLat } from "./geometry.ts";
 import { brushOf } from "./icons.ts";
-import { makePen, type Pen } from "./pen.ts";
+import { attachBuffer, makePen, type Pen } from "./pen.ts";
 
 /** How dots look. Sizes are CSS pixels at a zoom; the edge lies around the radius. Colours are CSS colours. */
 export interface DotLook {
@@ -78,6 +78,7 @@ export class Dots {
   /** The positions of those that were painted since they were last drawn; null: all are to be drawn. */
   private changed: Set<number> | null = null;
   private store: Store | null = null;
+  private placesSent = false;
 
   /** `touch` is called when there is something to draw. */
   constructor(
@@ -97,7 +98,7 @@ export class Dots {
       this.ids.push(id);
       this.places.set(this.anchor.locate(place), 2 * (before + i));
     });
-    this.store = null;
+    this.placesSent = false;
     this.drawAnew();
   }
 
@@ -144,15 +145,23 @@ export class Dots {
     return this.ids[best] ?? null;
   }
 
+  get isSeen(): boolean {
+    return this.shown && this.ids.length > 0;
+  }
+
   /** Whether all are to be drawn; otherwise those that changed will do, on top of what was drawn before. */
   get isNew(): boolean {
     return this.changed === null || this.changed.size > FEW * this.ids.length;
   }
 
-  /** Forgets what was drawn; `lost` says that the graphics context took all of it along. */
-  drawAnew(lost = false): void {
+  /** Forgets what was drawn and sent, which a lost graphics context took along. */
+  begin(): void {
+    this.store = null;
+    this.drawAnew();
+  }
+
+  private drawAnew(): void {
     this.changed = null;
-    if (lost) this.store = null;
     this.touch();
   }
 
@@ -160,12 +169,9 @@ export class Dots {
   draw(gl: WebGL2RenderingContext, { program, uniforms }: Pen, { matrix, zoom, ratio }: View, all: boolean): void {
     const some = all ? null : [...(this.changed ?? [])];
     this.changed = new Set();
-    if (!this.look || !this.shown || this.ids.length === 0 || some?.length === 0) return;
+    if (!this.look || !this.isSeen || some?.length === 0) return;
     gl.useProgram(program);
-    this.store ??= keep(gl, program, this.places);
-    gl.bindVertexArray(this.store.vertices);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.store.paints);
-    gl.bufferData(gl.ARRAY_BUFFER, this.paints, gl.DYNAMIC_DRAW);
+    this.send(gl, program);
     gl.uniformMatrix4fv(uniforms["view"]!, false, this.anchor.fit(matrix));
     gl.uniform1f(uniforms["radius"]!, this.look.radius(zoom) * ratio);
     gl.uniform1f(uniforms["edge"]!, this.look.edge(zoom) * ratio);
@@ -177,30 +183,38 @@ export class Dots {
     } else gl.drawArrays(gl.POINTS, 0, this.ids.length);
     gl.bindVertexArray(null);
   }
+
+  /** Brings what the graphics card keeps up to date, and has it drawn from. */
+  private send(gl: WebGL2RenderingContext, program: WebGLProgram): void {
+    if (!this.store) {
+      this.store = keep(gl, program);
+      this.placesSent = false;
+    }
+    gl.bindVertexArray(this.store.vertices);
+    if (!this.placesSent) {
+      gl.bindBuffer(gl.ARRAY_BUFFER, this.store.places);
+      gl.bufferData(gl.ARRAY_BUFFER, this.places, gl.STATIC_DRAW);
+      this.placesSent = true;
+    }
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.store.paints);
+    gl.bufferData(gl.ARRAY_BUFFER, this.paints, gl.DYNAMIC_DRAW);
+  }
 }
 
 /** What the graphics card keeps of a layer's dots. */
 interface Store {
   vertices: WebGLVertexArrayObject;
+  places: WebGLBuffer;
   paints: WebGLBuffer;
 }
 
-function keep(gl: WebGL2RenderingContext, program: WebGLProgram, places: Float32Array): Store {
+function keep(gl: WebGL2RenderingContext, program: WebGLProgram): Store {
   const vertices = gl.createVertexArray();
   gl.bindVertexArray(vertices);
-  const makeBuffer = (name: string, parts: number, type: number, normalized: boolean) => {
-    const buffer = gl.createBuffer();
-    const at = gl.getAttribLocation(program, name);
-    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-    gl.enableVertexAttribArray(at);
-    gl.vertexAttribPointer(at, parts, type, normalized, 0, 0);
-    return buffer;
-  };
-  const paints = makeBuffer("paint", 4, gl.UNSIGNED_BYTE, true);
-  makeBuffer("place", 2, gl.FLOAT, false);
-  gl.bufferData(gl.ARRAY_BUFFER, places, gl.STATIC_DRAW);
+  const places = attachBuffer(gl, program, "place", { parts: 2, type: gl.FLOAT });
+  const paints = attachBuffer(gl, program, "paint", { parts: 4, type: gl.UNSIGNED_BYTE, normalized: true });
   gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-  return { vertices, paints };
+  return { vertices, places, paints };
 }
 
 function enlarge<A extends Float32Array | Uint8Array | Uint32Array>(old: A, by: number): A {

@@ -55,13 +55,12 @@ export class DotsLayer implements CustomLayerInterface {
   onAdd(map: MapLibre): void {
     this.map = map;
     [this.drawing, this.drawn] = [null, null];
-    for (const dots of this.dots) dots.drawAnew(true);
-    for (const marks of this.marks) marks.drawAnew();
+    for (const one of [...this.dots, ...this.marks]) one.begin();
   }
 
   /** Brings the picture up to date; called by MapLibre before each frame. */
   prerender(gl: WebGL2RenderingContext, { defaultProjectionData }: CustomRenderMethodInput): void {
-    if (!this.map) return;
+    if (!this.map || !this.isSeen) return;
     this.drawing ??= prepare(gl, this.tokens);
     const frame = { width: gl.drawingBufferWidth, height: gl.drawingBufferHeight, matrix: [...defaultProjectionData.mainMatrix] };
     const isNew = !isSame(this.drawn, frame) || this.dots.some((dots) => dots.isNew);
@@ -77,7 +76,7 @@ export class DotsLayer implements CustomLayerInterface {
 
   /** Called by MapLibre for each frame. */
   render(gl: WebGL2RenderingContext, { defaultProjectionData }: CustomRenderMethodInput): void {
-    if (!this.drawing) return;
+    if (!this.drawing || !this.isSeen) return;
     gl.useProgram(this.drawing.copy.program);
     gl.bindVertexArray(null);
     gl.activeTexture(gl.TEXTURE0);
@@ -85,6 +84,10 @@ export class DotsLayer implements CustomLayerInterface {
     gl.uniform1i(this.drawing.copy.uniforms["picture"]!, 0);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     for (const marks of this.marks) marks.draw(gl, this.drawing.marks, this.look(defaultProjectionData.mainMatrix));
+  }
+
+  private get isSeen(): boolean {
+    return this.dots.some((dots) => dots.isSeen);
   }
 
   private look(matrix: ArrayLike<number>): View {

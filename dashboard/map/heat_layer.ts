@@ -4,7 +4,7 @@
 import { type CustomLayerInterface, type CustomRenderMethodInput, type Map as MapLibre, MercatorCoordinate } from "maplibre-gl";
 import type { HeatBins } from "./heat.ts";
 import { brushOf } from "./icons.ts";
-import { makePen, type Pen, project } from "./pen.ts";
+import { makePen, type Pen, premultiply, project, takePlainPixels } from "./pen.ts";
 
 /** How heat looks: colours by density (points per km²), rising, the first of them at 0; `opacity` is that of a zoom. */
 export interface HeatLook {
@@ -94,6 +94,7 @@ export class HeatLayer implements CustomLayerInterface {
     const { pen, densities, ramp } = this.drawing;
     gl.useProgram(pen.program);
     gl.bindVertexArray(null);
+    takePlainPixels(gl);
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, ramp);
     if (!this.sent.ramp) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, RAMP, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, mixRamp(this.look));
@@ -124,7 +125,6 @@ function makeTexture(gl: WebGL2RenderingContext): WebGLTexture {
 
 /** Half precision: every WebGL 2 interpolates it, and a density needs no more than three digits. */
 function sendDensities(gl: WebGL2RenderingContext, { columns, rows, densities }: HeatBins): void {
-  gl.pixelStorei(gl.UNPACK_FLIP_Y_WEBGL, false);
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16F, columns, rows, 0, gl.RED, gl.FLOAT, Float32Array.from(densities));
 }
 
@@ -141,6 +141,5 @@ function mixRamp(look: HeatLook): Uint8Array {
   for (const { density, colour } of look.stops) gradient.addColorStop(density / topOf(look), colour);
   brush.fillStyle = gradient;
   brush.fillRect(0, 0, RAMP, 1);
-  const { data } = brush.getImageData(0, 0, RAMP, 1);
-  return Uint8Array.from(data, (part, i) => (i % 4 === 3 ? part : (part * data[i - (i % 4) + 3]!) / 255));
+  return premultiply(brush.getImageData(0, 0, RAMP, 1).data);
 }

@@ -5,7 +5,7 @@ import type { Anchor } from "./anchor.ts";
 import type { View } from "./dots.ts";
 import type { LonLat } from "./geometry.ts";
 import { drawMark, MARK_SIZE, type Tokens } from "./icons.ts";
-import { makePen, type Pen } from "./pen.ts";
+import { attachBuffer, makePen, type Pen, premultiply, takePlainPixels } from "./pen.ts";
 
 /** How marks look: CSS pixels at a zoom, and which of them are drawn there. */
 export interface MarkLook {
@@ -43,6 +43,7 @@ export interface MarkPen extends Pen {
 
 export function makeMarkPen(gl: WebGL2RenderingContext, tokens: Tokens): MarkPen {
   const pictures = gl.createTexture();
+  takePlainPixels(gl);
   gl.bindTexture(gl.TEXTURE_2D_ARRAY, pictures);
   gl.texImage3D(gl.TEXTURE_2D_ARRAY, 0, gl.RGBA8, MARK_SIZE, MARK_SIZE, NAMES.length, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
   NAMES.forEach((name, i) => {
@@ -51,10 +52,6 @@ export function makeMarkPen(gl: WebGL2RenderingContext, tokens: Tokens): MarkPen
   });
   gl.generateMipmap(gl.TEXTURE_2D_ARRAY);
   return { ...makePen(gl, VERTEX, FRAGMENT), pictures };
-}
-
-function premultiply(data: Uint8ClampedArray): Uint8Array {
-  return Uint8Array.from(data, (part, i) => (i % 4 === 3 ? part : (part * data[i - (i % 4) + 3]!) / 255));
 }
 
 export class Marks {
@@ -116,8 +113,8 @@ export class Marks {
     return best;
   }
 
-  /** Forgets what the graphics card had, which took it along. */
-  drawAnew(): void {
+  /** Forgets what was sent, which a lost graphics context took along. */
+  begin(): void {
     [this.store, this.sent] = [null, null];
   }
 
@@ -163,11 +160,7 @@ interface Store {
 }
 
 function keep(gl: WebGL2RenderingContext, program: WebGLProgram): Store {
-  const [vertices, marks] = [gl.createVertexArray(), gl.createBuffer()];
-  const at = gl.getAttribLocation(program, "mark");
+  const vertices = gl.createVertexArray();
   gl.bindVertexArray(vertices);
-  gl.bindBuffer(gl.ARRAY_BUFFER, marks);
-  gl.enableVertexAttribArray(at);
-  gl.vertexAttribPointer(at, 3, gl.FLOAT, false, 0, 0);
-  return { vertices, marks };
+  return { vertices, marks: attachBuffer(gl, program, "mark", { parts: 3, type: gl.FLOAT }) };
 }
