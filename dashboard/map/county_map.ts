@@ -33,7 +33,7 @@ import {
   shapeOf,
   sourceOf,
 } from "./style.ts";
-import { type CountyInfo, type Frame, type Lang, type LayerSpec, say, type Words } from "./wire.ts";
+import { type Asset, type CountyInfo, type Frame, type Lang, type LayerSpec, say, type Words } from "./wire.ts";
 
 /** What a person has clicked: a feature of a layer, and where on the ground. */
 export interface Pick {
@@ -650,9 +650,10 @@ class DrawnCounty implements CountyMap {
   private addAssets(): void {
     const added = [...this.feed.state.assets.values()].filter(({ id }) => !this.assets.has(id));
     if (added.length === 0) return;
-    this.assets.add(
-      added.map(({ id, kind, name, name_en, lon, lat }) => ({ id, kind, name: { zh: name, en: name_en ?? name }, place: [lon, lat] })),
-    );
+    const place = ({ id, kind, name, name_en, lon, lat }: Asset): PlacedAsset => ({ id, kind, name: { zh: name, en: name_en ?? name }, place: [lon, lat] });
+    this.assets.add(added.map(place));
+    // A reading may have come before what it is of was known.
+    for (const spec of this.specs.values()) if (spec.geometry === "asset") this.soil(spec.key, added.map(({ id }) => id));
   }
 
   private update(source: string, diff: ReturnType<typeof emptyDiff>): void {
