@@ -218,7 +218,7 @@ class DrawnCounty implements CountyMap {
     this.assets = new Assets(this.maplibre, [...this.specs.values()].filter(({ geometry: kind }) => kind === "asset"), this.tokens);
     this.maplibre.touchZoomRotate.disableRotation();
     this.maplibre.keyboard.disableRotation();
-    if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 160 }), "bottom-right");
+    if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 0.148 * Math.min(innerHeight, innerWidth) }), "bottom-right");
     this.look = this.makeLook();
     this.dressOwn();
     this.pulses = new Pulses(this.maplibre);

@@ -1,6 +1,6 @@
 // All dots of a county's assets, kept as one picture: while the camera rests, an update draws only the dots that changed,
 // and a frame takes the picture as it is, and draws the marks over it. A machine without a graphics card needs most of a
-// second for a hundred thousand circles (docs/decisions/0018-first-picture.md).
+// second for a hundred thousand circles (docs/decisions/0019-own-layers.md).
 
 import type { CustomLayerInterface, CustomRenderMethodInput, Map as MapLibre } from "maplibre-gl";
 import { type Dots, makeDotPen, type View } from "./dots.ts";

@@ -96,7 +96,8 @@ function asHours(page: Page, key: string, chart: Chart, columns: (number | null)
   const last = hours[hours.length - 1] ?? 0;
   const layout: Record<string, unknown> = {
     "xaxis.range": [page.time(first - HOUR / 2, "sortable"), page.time(last + HOUR / 2, "sortable")],
-    margin: { l: size * 2.6, r: size * 0.6, t: size * 0.5, b: size * 1.6 },
+    "xaxis.ticklabelstandoff": Math.round(size * 0.3), // else the first hour touches the scale's nought
+    margin: { l: size * 2.6, r: size * 0.6, t: size * 0.5, b: size * 1.9 },
   };
   if (key !== "traffic_by_hour") Object.assign(layout, makeAxis("yaxis", keepScale(key, columns)));
   return [{ x: columns.map(() => x), y: columns }, layout];
@@ -109,7 +110,8 @@ function asRanking(page: Page, chart: Chart, columns: (number | null)[][], plot:
     .sort((a, b) => b.count - a.count)
     .slice(0, Math.max(1, Math.min(MOST_CLASSES, Math.floor(plot.clientHeight / (size * 1.3)) - 1)));
   const room = plot.clientWidth * 0.65;
-  const names = ranked.map((one) => one.name);
+  // Plotly takes names that are cut alike for one: nothing that is seen tells them apart.
+  const names = ranked.map((one, i) => shorten(one.name, room / size - 0.8) + "\u200b".repeat(i));
   const longest = Math.max(...names.map(widthInEm), 2);
   const layout = {
     ...makeAxis("xaxis", keepScale("cases_by_class", columns)),
@@ -135,6 +137,14 @@ function textSize(figure: HTMLElement): number {
   return Math.round(parseFloat(getComputedStyle(figure).fontSize)) || 14;
 }
 
+/** Cuts a text at its end where it is wider than so many em. */
+function shorten(text: string, most: number): string {
+  if (widthInEm(text) <= most) return text;
+  const letters = [...text];
+  while (letters.length > 1 && widthInEm(`${letters.join("")}…`) > most) letters.pop();
+  return `${letters.join("").trimEnd()}…`;
+}
+
 function widthInEm(text: string): number {
-  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.52), 0);
+  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : letter === "\u200b" ? 0 : 0.52), 0);
 }

@@ -141,7 +141,8 @@ export class Page {
     const village = cell === null ? null : this.places.villages[this.places.cells[cell] ?? -1];
     if (!village) return this.say(cell === null ? "common.outside" : "common.unknown");
     const town = this.places.towns[village.town ?? -1];
-    const names = [town, village].filter((area) => area !== undefined).map((area) => this.nameArea(area));
+    const areas = [town, village].filter((area) => area !== undefined).map((area) => this.nameArea(area));
+    const names = [...new Set(areas)]; // a county without villages has its towns for them
     return this.lang === "zh" ? names.join("") : names.reverse().join(", ");
   }
 
