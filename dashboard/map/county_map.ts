@@ -545,7 +545,9 @@ class DrawnCounty implements CountyMap {
   /** Leaves what changed in a layer that does not show until it does: MapLibre would draw a frame for nothing. */
   private putOff(spec: LayerSpec, changed: [number, Feature | null][]): void {
     const ids = this.late.get(spec.key) ?? new Set();
-    for (const [id] of changed) ids.add(id);
+    for (const [id, feature] of changed)
+      if (feature || spec.geometry === "cell" || this.knownIds(spec).has(id)) ids.add(id);
+      else ids.delete(id); // it came and went unseen
     this.late.set(spec.key, ids);
   }
 
