@@ -236,10 +236,13 @@ class DrawnCounty implements CountyMap {
     const spec = this.specs.get(layer);
     if (!spec) return;
     spec.shown = visible;
+    if (!this.ready) return; // it is applied once there is a style again
+    this.applyVisibility(spec);
     const late = visible ? this.late.get(layer) : undefined;
-    if (late) this.soil(layer, late);
-    if (visible) this.late.delete(layer);
-    if (this.ready) this.applyVisibility(spec); // else once there is a style again
+    if (!late) return;
+    this.late.delete(layer);
+    this.soil(layer, late);
+    this.flush(); // what is shown is not to be old even for a moment
   }
 
   isVisible(layer: string): boolean {
@@ -512,9 +515,9 @@ class DrawnCounty implements CountyMap {
     this.specs.forEach((spec) => this.applyVisibility(spec));
     this.painted = new Map([...this.dyed].map(([key, classes]) => [key, new Map(classes)])); // the states are gone
     for (const key of this.specs.keys())
-      this.soil(key, [...(this.dyed.get(key)?.keys() ?? []), ...(this.feed.state.layers.get(key)?.keys() ?? [])]);
+      for (const ids of [this.dyed.get(key)?.keys(), this.feed.state.layers.get(key)?.keys(), this.late.get(key)]) this.soil(key, ids ?? []);
+    this.late.clear();
     this.drawSelection();
-    this.schedule();
   }
 
   private flush(): void {
