@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from geo.county import County
 from tests.appliance import Appliance, act, report
 
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 numbers = count(1)
 OpenDesk = Callable[..., Page]
 
@@ -41,7 +41,7 @@ def open_desk(chromium: Browser, product: Appliance) -> Iterator[OpenDesk]:
         contexts.append(context)
         context.add_cookies([{"name": "demo_viewer", "value": role, "url": product.web_url}])
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{product.web_url}/duty?lang={lang}&q={case_id}")
         page.wait_for_function("() => window.countyBrain?.feed?.connection.state === 'live'")
         page.locator("#queue .ag-center-cols-container .ag-row").filter(has_text="桥头垃圾成堆").click()
