@@ -1,6 +1,6 @@
 // What a screen with a map asks for first, asked for while Dash still renders the page.
 
-import { PARTS } from "./geometry.ts";
+import { addressOf, PARTS } from "./geometry.ts";
 import type { CountyInfo } from "./wire.ts";
 
 let county: Promise<CountyInfo> | null = null;
@@ -22,6 +22,6 @@ export function takeCounty(): Promise<CountyInfo> | null {
 }
 
 function warm({ revision }: CountyInfo): void {
-  for (const url of [`/api/places/${revision}`, ...PARTS.map((part) => `/api/geometry/${revision}/${part}`)])
+  for (const url of [`/api/places/${revision}`, ...PARTS.map((part) => addressOf(revision, part))])
     fetch(url).then((answer) => answer.arrayBuffer(), () => undefined);
 }

@@ -115,7 +115,7 @@ export interface CountyMap {
 }
 
 /** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
-const DRAW_EVERY_MS = 250;
+export const DRAW_EVERY_MS = 250;
 /** How near to a dot a finger or a mouse must be, in pixels. */
 const PICK_MARGIN = 4;
 const FONTS_WAIT_MS = 3000;
@@ -355,7 +355,7 @@ class DrawnCounty implements CountyMap {
     map.on("resize", () => this.refit());
     map.on("click", (event) => void this.click(event.point, event.lngLat));
     map.on("mousemove", (event) => {
-      map.getCanvas().style.cursor = this.pickAt(event.point, event.lngLat) ? "pointer" : "";
+      map.getCanvas().style.cursor = this.hitAt(event.point) ? "pointer" : "";
     });
     const style = makeStyle(this.look);
     this.layers = style.layers;
@@ -412,7 +412,7 @@ class DrawnCounty implements CountyMap {
     for (const name of mapLayersOf(spec)) this.maplibre.setLayoutProperty(name, "visibility", visibility);
     if (chooseDrawing(spec) === "cells") this.hatch(spec);
     this.assets.show(spec.key, spec.shown !== false);
-    if (spec === this.heated()) this.heatLayer?.show(spec.shown !== false);
+    if (chooseDrawing(spec) === "heat") this.heatLayer?.show(spec.shown !== false);
   }
 
   private addImages(): void {
@@ -675,8 +675,9 @@ class DrawnCounty implements CountyMap {
   }
 
   private async click(point: maplibre.Point, at: maplibre.LngLat): Promise<void> {
-    const { feature } = this.hitAt(point) ?? {};
-    this.pick(feature?.properties["cluster"] ? await this.openCluster(feature) : this.pickAt(point, at));
+    const hit = this.hitAt(point);
+    if (hit?.feature?.properties["cluster"]) this.pick(await this.openCluster(hit.feature));
+    else this.pick(hit && this.makePick(hit, at));
   }
 
   /** Goes in until a cluster parts; what stands at one place never does, and its worst is picked. */
@@ -699,10 +700,7 @@ class DrawnCounty implements CountyMap {
     }
   }
 
-  private pickAt(point: maplibre.Point, { lng, lat }: maplibre.LngLat): Pick | null {
-    const hit = this.hitAt(point);
-    if (!hit) return null;
-    const { layer, id, feature } = hit;
+  private makePick({ layer, id, feature }: Hit, { lng, lat }: maplibre.LngLat): Pick {
     const place = !feature || feature.geometry.type === "Point" ? this.locate(layer, id) : null;
     return { layer, id, lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: feature?.properties["code"] as string | undefined };
   }

@@ -60,7 +60,8 @@ export function makeDotPen(gl: WebGL2RenderingContext): Pen {
   return makePen(gl, VERTEX, FRAGMENT);
 }
 
-const NO_CLASS = 255;
+/** What stands for no class in a byte. */
+const UNCLASSED = 255;
 /** From this share on it is quicker to draw all of them. */
 const FEW = 0.2;
 
@@ -91,7 +92,7 @@ export class Dots {
     if (added.length === 0) return;
     const before = this.ids.length;
     this.places = enlarge(this.places, 2 * added.length);
-    this.classes = enlarge(this.classes, added.length).fill(NO_CLASS, before);
+    this.classes = enlarge(this.classes, added.length).fill(UNCLASSED, before);
     this.paints = enlarge(this.paints, added.length);
     added.forEach(({ id, place }, i) => {
       this.positions.set(id, before + i);
@@ -105,7 +106,7 @@ export class Dots {
   /** Gives a dot its class (a position in the look's classes; null for none), if there is such a dot. */
   paint(id: number, position: number | null): void {
     const i = this.positions.get(id);
-    const painted = position ?? NO_CLASS;
+    const painted = position ?? UNCLASSED;
     if (i === undefined || this.classes[i] === painted) return;
     this.classes[i] = painted;
     this.paints[i] = this.palette[painted] ?? 0;
@@ -115,8 +116,8 @@ export class Dots {
 
   /** Returns the class that a dot was given last. */
   classOf(id: number): number | null {
-    const painted = this.classes[this.positions.get(id) ?? -1] ?? NO_CLASS;
-    return painted === NO_CLASS ? null : painted;
+    const painted = this.classes[this.positions.get(id) ?? -1] ?? UNCLASSED;
+    return painted === UNCLASSED ? null : painted;
   }
 
   show(shown: boolean): void {

@@ -15,9 +15,14 @@ export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
 
 /** Fetches one part; a browser has it already where the map has asked for it. */
 export async function fetchPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
-  const response = await fetch(`/api/geometry/${revision}/${part}`);
+  const response = await fetch(addressOf(revision, part));
   if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
   return (await response.json()) as GeoJSON.FeatureCollection;
+}
+
+/** Returns where a part of a county's geometry is fetched. */
+export function addressOf(revision: string, part: Part | "assets"): string {
+  return `/api/geometry/${revision}/${part}`;
 }
 
 /** Returns several parts as one collection; each feature says which `part` it is of, and its `class`. */

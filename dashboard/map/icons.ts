@@ -8,7 +8,7 @@ export const ICON_RATIO = 2;
 /** The side of a mark's picture, in pixels. */
 export const MARK_SIZE = 18 * ICON_RATIO;
 
-/** Returns the shape of a mark, by the name that the layer's spec gives it, as pixels for `map.addImage`. */
+/** Returns the shape of a mark, by the name that the layer's spec gives it, as pixels. */
 export function drawMark(name: string, tokens: Tokens): Pixels {
   return paint((brush) => (MARKS[name] ?? MARKS["other"]!)(brush, tokens));
 }

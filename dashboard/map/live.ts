@@ -61,6 +61,11 @@ const CASES_KEPT = 300;
 /** How many frames the estimate of the clock's skew looks back on. */
 const SKEW_WINDOW = 30;
 
+/** Whether a feed has ever spoken: nothing counted of one that has not is not the number 0. */
+export function isHeard({ state }: LiveFeed, feed: string): boolean {
+  return state.feeds.get(feed)?.state !== "never";
+}
+
 const feeds = new Map<string, LiveFeed>();
 
 /** Follows the live stream; every caller on a page shares one connection per address. */

@@ -114,7 +114,7 @@ export function mapLayersOf(spec: LayerSpec): string[] {
 
 /** Returns the style's layers that can be picked, topmost first, each with the feed's layer that it belongs to. */
 export function pickable(layers: LayerSpec[]): { mapLayer: string; layer: string; drawing: Drawing }[] {
-  const order: Drawing[] = ["clusters", "severities", "drills", "points", "assets", "areas", "cells"];
+  const order: Drawing[] = ["clusters", "severities", "drills", "points", "areas", "cells"];
   return order
     .flatMap((drawing) => layers.filter((spec) => chooseDrawing(spec) === drawing).reverse())
     .flatMap((spec) =>

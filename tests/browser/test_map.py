@@ -121,8 +121,20 @@ def _class(layer: str, feature: Json | None) -> int | None:
     names = {"smart_bins": ("", "full", "fault", "silent"), "traffic": ("", "fault"), "grid": ("",)}[layer]
     if feature is None or names[feature.get("marks") or 0] in ("fault", "silent"):
         return None
-    legend: list[Json] = next(spec["legend"] for spec in make_layers() if spec["key"] == layer)
-    return max((i for i, step in enumerate(legend) if step["lowest"] <= feature["values"]), default=0)
+    return max((i for i, step in enumerate(_legend(layer)) if step["lowest"] <= feature["values"]), default=0)
+
+
+def lose_context(page: Page) -> None:
+    page.evaluate(
+        "window.lost = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context')"
+    )
+    page.evaluate("lost.loseContext()")
+    page.wait_for_function("!countyBrain.map.ready")
+
+
+def restore_context(page: Page) -> None:
+    page.evaluate("lost.restoreContext()")
+    page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
 
 
 def open_card(page: Page, layer: str, feature_id: int) -> None:
@@ -229,8 +241,12 @@ def _rgb(colour: str) -> tuple[int, ...]:
 
 
 def _colours(layer: str) -> list[str]:
+    return [step["colour"] for step in _legend(layer)]
+
+
+def _legend(layer: str) -> list[Json]:
     legend: list[Json] = next(spec["legend"] for spec in make_layers() if spec["key"] == layer)
-    return [step["colour"] for step in legend]
+    return legend
 
 
 def test_cells_have_the_colour_of_their_class_from_the_first_picture_on(page: Page, hub: FixtureHub) -> None:
@@ -253,9 +269,8 @@ def test_dots_have_the_colour_of_their_class_and_a_mark_lies_over_its_dot(page: 
     for speed in (10, 65):  # the second is drawn over the picture of the first
         hub.send({"traffic": {"ids": [detector], "values": [speed], "marks": [0]}})
         wait_for_colour(page, place, colours[_class("traffic", {"values": speed}) or 0])
-    hub.send(
-        {"traffic": {"ids": [detector], "values": [65], "marks": [1]}}
-    )  # a fault: its cross lies over a hollow dot
+    # A fault: its cross lies over a hollow dot.
+    hub.send({"traffic": {"ids": [detector], "values": [65], "marks": [1]}})
     page.wait_for_function("countyBrain.map.assets.countMarks('traffic') === 1")
     wait_for_colour(page, place, "#FFD166")
     hub.send({"traffic": {"ids": [detector], "values": [65], "marks": [0]}})
@@ -273,14 +288,9 @@ def test_dots_are_drawn_anew_after_a_lost_graphics_context(page: Page, hub: Fixt
     place = come_near(page, "traffic", detector)
     hub.send({"traffic": {"ids": [detector], "values": [10], "marks": [0]}})
     wait_for_colour(page, place, colours[_class("traffic", {"values": 10}) or 0])
-    page.evaluate(
-        "window.lost = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context')"
-    )
-    page.evaluate("lost.loseContext()")
-    page.wait_for_function("!countyBrain.map.ready")
+    lose_context(page)
     hub.send({"traffic": {"ids": [detector], "values": [65], "marks": [0]}})
-    page.evaluate("lost.restoreContext()")
-    page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
+    restore_context(page)
     wait_for_colour(page, place, colours[-1])
 
 
@@ -380,16 +390,11 @@ def test_silent_stream_counts_as_lost_and_is_opened_again(page: Page, hub: Fixtu
 
 
 def test_lost_graphics_context_is_restored_with_what_came_meanwhile(page: Page, hub: FixtureHub) -> None:
-    page.evaluate(
-        "window.lost = countyBrain.map.maplibre.getCanvas().getContext('webgl2').getExtension('WEBGL_lose_context')"
-    )
-    page.evaluate("lost.loseContext()")
-    page.wait_for_function("!countyBrain.map.ready")
+    lose_context(page)
     hub.send({"grid": {"ids": [0, 1], "values": [8, 0], "gone": [2]}})
     wait_for_seq(page, hub.seq)
     page.evaluate("countyBrain.map.select('open_cases', 1000)")
-    page.evaluate("lost.restoreContext()")
-    page.wait_for_function("countyBrain.map.ready && countyBrain.map.maplibre.loaded()")
+    restore_context(page)
     assert_painted(page, hub)
     page.wait_for_function(f"{OUTLINED} === '1000'")
     hub.send({"open_cases": {"ids": [], "values": [], "lon": [], "lat": [], "gone": [1000]}})

@@ -110,9 +110,10 @@ function asRanking(page: Page, chart: Chart, columns: (number | null)[][], plot:
     .sort((a, b) => b.count - a.count)
     .slice(0, Math.max(1, Math.min(MOST_CLASSES, Math.floor(plot.clientHeight / (size * 1.3)) - 1)));
   const room = plot.clientWidth * 0.65;
+  const cut = ranked.map((one) => shorten(one.name, room / size - 0.8));
   // Plotly takes names that are cut alike for one: nothing that is seen tells them apart.
-  const names = ranked.map((one, i) => shorten(one.name, room / size - 0.8) + "\u200b".repeat(i));
-  const longest = Math.max(...names.map(widthInEm), 2);
+  const names = cut.map((name, i) => name + "\u200b".repeat(i));
+  const longest = Math.max(...cut.map(widthInEm), 2);
   const layout = {
     ...makeAxis("xaxis", keepScale("cases_by_class", columns)),
     margin: { l: Math.min(room, size * (longest + 0.8)), r: size * 0.8, t: size * 0.3, b: size * 1.6 },
@@ -146,5 +147,5 @@ function shorten(text: string, most: number): string {
 }
 
 function widthInEm(text: string): number {
-  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : letter === "\u200b" ? 0 : 0.52), 0);
+  return [...text].reduce((sum, letter) => sum + (letter.charCodeAt(0) > 0x2e7f ? 1 : 0.52), 0);
 }

@@ -1,6 +1,6 @@
 // The headline figures: value, unit, change with its basis, the last 24 hours, and the age of the data.
 
-import type { LiveFeed } from "../live.ts";
+import { isHeard, type LiveFeed } from "../live.ts";
 import { classOf } from "../style.ts";
 import type { Figure } from "../wire.ts";
 import type { Page } from "./page.ts";
@@ -36,9 +36,7 @@ export function drawFigures(page: Page, feed: LiveFeed): void {
     const key = box.dataset.figure ?? "";
     const source = FEED_OF[key] ?? "cases";
     setAttribute(box, "data-feed", source);
-    // Nothing counted of a feed that never spoke is not the number 0.
-    const heard = feed.state.feeds.get(source)?.state !== "never";
-    drawFigure(page, box, key, heard ? feed.state.figures[key] : undefined, feed.serverNow());
+    drawFigure(page, box, key, isHeard(feed, source) ? feed.state.figures[key] : undefined, feed.serverNow());
   }
 }
 

@@ -1,6 +1,6 @@
 // The header of every screen: clock, age of the data, feeds, origin of the data, connection.
 
-import type { LiveFeed } from "../live.ts";
+import { isHeard, type LiveFeed } from "../live.ts";
 import type { FeedHealth } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
@@ -124,10 +124,11 @@ function drawAges(page: Page, feed: LiveFeed): void {
       },
     );
   for (const panel of page.root.querySelectorAll<HTMLElement>("[data-feed]")) {
-    const health = feed.state.feeds.get(panel.dataset.feed ?? "");
+    const key = panel.dataset.feed ?? "";
+    const health = feed.state.feeds.get(key);
     const stale = health?.state === "silent" && health.newest_at;
     const since = stale ? page.say("common.stale_since", { at: page.shortTime(health.newest_at ?? 0, now) }) : null;
     setAttribute(panel, "data-stale", since);
-    setAttribute(panel, "data-unheard", health?.state === "never" ? "" : null);
+    setAttribute(panel, "data-unheard", isHeard(feed, key) ? null : "");
   }
 }

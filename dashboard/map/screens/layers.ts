@@ -1,6 +1,7 @@
 // The switches of the map's layers, and the legend of those that are on.
 
 import type { CountyMap, Legend } from "../county_map.ts";
+import { isHeard } from "../live.ts";
 import type { Frame, LayerSpec } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { make, makeSeverity, setAttribute, syncList } from "./page.ts";
@@ -33,12 +34,12 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
   };
   const draw = () => {
     // Nobody switches an exercise off; while there is none, its word on a wall would only alarm.
-    const switched = specs.filter((spec) => spec.key !== "exercise" || isHeard(map, spec));
+    const switched = specs.filter((spec) => spec.key !== "exercise" || isPresent(map, spec));
     drawSwitches(page, switched, on, scene, (key) => {
       show(key, !on.has(key));
       draw();
     });
-    drawLegend(page, map, specs.filter((spec) => on.has(spec.key) && isHeard(map, spec)));
+    drawLegend(page, map, specs.filter((spec) => on.has(spec.key) && isPresent(map, spec)));
   };
   draw();
   map.feed.subscribe((frame) => {
@@ -55,10 +56,10 @@ export function followLayers(page: Page, map: CountyMap, specs: LayerSpec[]): La
 }
 
 /** A feed that nobody sends has nothing on the map, so nothing to explain either; nor has a day without warnings. */
-function isHeard(map: CountyMap, spec: LayerSpec): boolean {
+function isPresent(map: CountyMap, spec: LayerSpec): boolean {
   if (spec.key === "exercise") return (map.feed.state.layers.get(spec.key)?.size ?? 0) > 0;
   if (spec.geometry === "area") return map.feed.state.alerts.size > 0;
-  return spec.geometry !== "asset" || map.feed.state.feeds.get(spec.feed ?? "")?.state !== "never";
+  return spec.geometry !== "asset" || isHeard(map.feed, spec.feed ?? "");
 }
 
 /** A layer that cannot be computed says so on its switch; the others go on. */

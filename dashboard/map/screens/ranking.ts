@@ -1,7 +1,7 @@
 // Ranked lists with bars on scales that do not jump: towns by a count, and the features of a layer by their value.
 
 import type { CountyMap } from "../county_map.ts";
-import type { LiveFeed } from "../live.ts";
+import { isHeard, type LiveFeed } from "../live.ts";
 import type { LayerSpec } from "../wire.ts";
 import { classOf } from "../style.ts";
 import { fitRows, isParked, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
@@ -21,7 +21,7 @@ const scales = new WeakMap<HTMLElement, number>();
 /** Shows the towns by the count of a chart of the live feed, most first. */
 export function drawTowns(page: Page, feed: LiveFeed): void {
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-chart-of]")) {
-    const chart = isHeard(list, feed) ? feed.state.charts[list.dataset.chartOf ?? ""] : undefined;
+    const chart = isHeard(feed, feedOf(list)) ? feed.state.charts[list.dataset.chartOf ?? ""] : undefined;
     const counts = chart ? (Object.values(chart.series)[0] ?? []) : [];
     const towns = (chart?.x ?? []).map((code, i) => ({ code: String(code), count: counts[i] ?? 0 }));
     towns.sort((a, b) => b.count - a.count || a.code.localeCompare(b.code));
@@ -42,7 +42,7 @@ export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
   for (const list of page.root.querySelectorAll<HTMLElement>("[data-extremes-of]")) {
     const spec = page.county.layers.find(({ key }) => key === list.dataset.extremesOf);
     if (!spec || isParked(list)) continue;
-    if (!isHeard(list, feed)) {
+    if (!isHeard(feed, feedOf(list))) {
       drawRows(page, list, []);
       continue;
     }
@@ -62,10 +62,8 @@ export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
   }
 }
 
-/** A feed that never spoke has no noughts. */
-function isHeard(list: HTMLElement, feed: LiveFeed): boolean {
-  const key = list.closest<HTMLElement>("[data-feed]")?.dataset.feed;
-  return feed.state.feeds.get(key ?? "")?.state !== "never";
+function feedOf(list: HTMLElement): string {
+  return list.closest<HTMLElement>("[data-feed]")?.dataset.feed ?? "";
 }
 
 /** Returns how a value reads and how long its bar is: a ratio is its own length, all else counts its classes. */

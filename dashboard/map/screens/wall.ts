@@ -1,7 +1,7 @@
 // The wall: everything on it is changed in place by the live feed; nothing is drawn for nothing.
 
 import { createCards } from "../card.ts";
-import { type CountyMap, createCountyMap } from "../county_map.ts";
+import { type CountyMap, createCountyMap, DRAW_EVERY_MS } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
 import { Pace } from "../pace.ts";
 import type { Frame } from "../wire.ts";
@@ -29,7 +29,7 @@ type Changed = Partial<Record<"figures" | "cases" | "charts" | "alerts" | "alarm
 
 /** A county of so many cells is drawn once a second at most: an update of it comes in more than one frame. */
 const MANY_CELLS = 5000;
-const DRAW_EVERY_MS = { few: 250, many: 1000 };
+const MANY_DRAWN_EVERY_MS = 1000;
 /** So long at most do the charts wait for the map. */
 const CHARTS_AFTER_MS = 8000;
 /** Ages and the number of rows that fit change without any message. */
@@ -77,7 +77,7 @@ export async function start(root: HTMLElement): Promise<void> {
   const orders = wall === null ? null : followOrders(page, feed, wall, { scenes, rotation, map: () => drawn, restore: show });
   if (wall !== null) keepPresence(page, feed, wall, { rotation, map: () => drawn, contextsLost: () => contextsLost() });
   incidents = followIncidents(page, feed, { scenes, rotation, map: () => map, isOrdered: () => orders?.isOrdered() ?? false });
-  const drawEveryMs = page.places.cells.length < MANY_CELLS ? DRAW_EVERY_MS.few : DRAW_EVERY_MS.many;
+  const drawEveryMs = page.places.cells.length < MANY_CELLS ? DRAW_EVERY_MS : MANY_DRAWN_EVERY_MS;
   let heard: Frame[] = [];
   const pace = new Pace(drawEveryMs, () => {
     redraw(Object.assign({}, ...heard));
