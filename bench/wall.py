@@ -36,22 +36,30 @@ WALL_BEAT_S = 10.0
 SLOW_MS = 180_000
 
 # The moment of a picture is noted by the page itself, at the first frame for which it is there.
+# When the next frame begins, that one has been handed over to be shown.
 NOTE_PICTURE = """{
   const note = () => {
-    if (%s) window.%s = performance.now();
+    if (%s) requestAnimationFrame(() => (window.%s = performance.now()));
     else requestAnimationFrame(note);
   };
   requestAnimationFrame(note);
 }"""
-# The first useful one: the map with its cells coloured, cases and figures: what somebody can act on. The assets follow.
+# The first useful one: the county with its cells coloured, cases and figures: what somebody can act on. The map that it
+# is a sketch of, and the assets, follow.
 OURS = """(() => {
   const { feed, map } = window.countyBrain ?? {};
-  return map?.lastDrawnAt && feed.state.seq !== null
-    && ["county", "cells", "lines", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
-    && map.classOf("grid", 0) !== null
+  return (document.querySelector("canvas.sketch") || map?.isWhole)
+    && feed.state.layers.get("grid").size > 0
     && /\\d/.test(document.querySelector("[data-figure=open_cases] [data-part=value]").textContent);
 })()"""
-OURS_WHOLE = f"{OURS} && countyBrain.map.isWhole"
+# The map itself, live, without the assets.
+OURS_MAP = """(() => {
+  const { map } = window.countyBrain ?? {};
+  return map?.lastDrawnAt
+    && ["county", "cells", "lines", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
+    && map.classOf("grid", 0) !== null;
+})()"""
+OURS_WHOLE = f"{OURS} && countyBrain.map?.isWhole"
 PLAIN = "document.querySelector('.js-plotly-plot')?._fullLayout?.map?._subplot?.map?.loaded()"
 PANEL = "window.Bokeh?.documents?.[0]?.is_idle"
 

@@ -33,6 +33,7 @@ from dashboard.performance import make_performance_router
 from dashboard.places import make_places_router
 from dashboard.publishing import Publisher
 from dashboard.queue_api import make_queue_router
+from dashboard.release import read_bundle_version
 from dashboard.rounds import make_rounds_router, open_desk
 from dashboard.scenes import Scenes, read_scenes
 from dashboard.scope import find_area
@@ -94,6 +95,17 @@ class Screens(Dash):
         url = f"{self.get_asset_url('build/plotly-basic.min.js')}?v={get_plotlyjs_version()}"
         return {**super()._config(), "serve_locally": False, "plotlyjs_url": url}  # type: ignore[no-untyped-call]
 
+    def _load_bundle(self) -> str:
+        """Return what brings in our own script, which is read while Dash still renders the page.
+
+        The page names the version, so that no browser runs a script that it kept from before an upgrade.
+        """
+        url, version = self.get_asset_url("build/county-brain"), read_bundle_version()
+        return (
+            f'\n<link rel="stylesheet" href="{url}.css?v={version}">'
+            f'\n<script type="module" async src="{url}.js?v={version}"></script>'
+        )
+
     def interpolate_index(self, *arguments: Any, **parts: Any) -> str:
         """Return the HTML of the page that is asked for."""
         request = self.backend.request_adapter()
@@ -103,6 +115,7 @@ class Screens(Dash):
         if screen == "wall":
             # The grid of the desk's pages is the largest of Dash's scripts, and a wall has no table.
             parts["scripts"] = "\n".join(line for line in parts["scripts"].splitlines() if "dash_ag_grid" not in line)
+        parts["css"] += self._load_bundle()
         theme = "light" if screen in LIGHT_SCREENS else "dark"
         page: str = super().interpolate_index(*arguments, **parts)  # type: ignore[no-untyped-call]
         frame = f'<html lang="{_as_locale(lang)}" data-theme="{theme}">'

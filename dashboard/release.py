@@ -1,9 +1,12 @@
 """The release that runs: a browser whose page another one made can tell, and take the new one by itself."""
 
 import hashlib
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 _ROOT: Final = Path(__file__).parent.parent
 _MADE_OF: Final = (
@@ -13,6 +16,15 @@ _MADE_OF: Final = (
     "assets/*.*",
     "assets/build/version.txt",
 )
+
+
+def read_bundle_version() -> str:
+    """Return the version of the pages' script and style sheet; empty, with an error logged, where they are missing."""
+    try:
+        return (_ROOT / "assets" / "build" / "version.txt").read_text()
+    except FileNotFoundError:
+        log.error("the bundle is missing: run `make setup`")
+        return ""
 
 
 @cache

@@ -5,7 +5,7 @@
 //   chunk-*.js                  what only one screen needs
 //   maplibre-gl-worker.js       MapLibre's worker; it must be a file of our own origin, a blob: would need a looser CSP
 //   plotly-basic.min.js         plotly.js with bars and lines alone, as a whole (dashboard/factory.py tells Dash of it)
-//   version.txt                 a hash of the entry; assets/loader.js asks for it before anything else
+//   version.txt                 a hash of the entry, which each page names
 //   fonts/                      Noto Sans SC; a browser fetches only the unicode ranges that a page shows
 //   field/                      the pages for phones, which load nothing of the above (dashboard/field/pages.py serves them):
 //                               report.js, status.js, tasks.js, their chunks, small-map.css, MapLibre's worker, and worker.js, the service worker

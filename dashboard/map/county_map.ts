@@ -13,6 +13,7 @@ import { Pace } from "./pace.ts";
 import { pause } from "./pause.ts";
 import { Pulses } from "./pulses.ts";
 import { reloadOnce } from "./reload.ts";
+import { showSketch, type SketchLook } from "./sketch.ts";
 import {
   chooseDrawing,
   classOf,
@@ -34,6 +35,9 @@ import {
   sourceOf,
 } from "./style.ts";
 import { type Asset, type CountyInfo, type Frame, type Lang, type LayerSpec, say, type Words } from "./wire.ts";
+
+/** Pixels to leave free on all sides, or on each. */
+export type Padding = number | Required<maplibre.PaddingOptions>;
 
 /** What a person has clicked: a feature of a layer, and where on the ground. */
 export interface Pick {
@@ -68,7 +72,7 @@ export interface CountyMapOptions {
   /** Called with what was clicked, with null for a click beside everything. */
   onPick?: PickListener;
   /** Pixels to leave free around the county. */
-  padding?: number | maplibre.PaddingOptions;
+  padding?: Padding;
   /** Whether to draw a scale bar (on by default). */
   scale?: boolean;
   /** How often it draws at most what the feed tells (four times a second by default). */
@@ -99,7 +103,7 @@ export interface CountyMap {
   /** Goes to a part of the county (west, south, east, north), or back to all of it, and stays fitted to it. */
   frame(box: CountyInfo["bbox"] | null): void;
   /** Changes the pixels left free around the county, because a person opened or closed something beside it. */
-  setPadding(padding: number | maplibre.PaddingOptions): void;
+  setPadding(padding: Padding): void;
   /** Calls back on every click, besides `onPick`; returns how to stop. */
   subscribePicks(listener: PickListener): () => void;
   /** Where a feature is, if the map knows. */
@@ -116,12 +120,16 @@ export interface CountyMap {
 
 /** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
 export const DRAW_EVERY_MS = 250;
+const PADDING = 24;
 /** How near to a dot a finger or a mouse must be, in pixels. */
 const PICK_MARGIN = 4;
 const FONTS_WAIT_MS = 3000;
+const FRAME_WAIT_MS = 500;
 /** So long at most do the assets wait for the county to be drawn. */
 const COUNTY_FIRST_MS = 5000;
 const ASK_AGAIN_MS = 5000;
+/** A picture that stands still must not be taken for a map that lives. */
+const SKETCH_MS = 20_000;
 
 // The workers start while the page is still being made.
 maplibre.setWorkerUrl(new URL("./maplibre-gl-worker.js", import.meta.url).href);
@@ -130,8 +138,10 @@ maplibre.prewarm();
 /** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live. */
 export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
   const [geometry] = await Promise.all([fetchGeometry(options.county), waitForSize(container)]);
-  await loadFonts(geometry);
+  const drop = showSketch(container, lookOfSketch(container, options, geometry), options.feed);
+  await Promise.all([loadFonts(geometry), waitForFrame()]); // the sketch is to be seen before the map's long beginning
   const map = new DrawnCounty(container, options, geometry);
+  void Promise.race([waitForPicture(map.maplibre), pause(SKETCH_MS)]).then(drop);
   window.countyBrain = { ...window.countyBrain, map };
   return map;
 }
@@ -149,7 +159,7 @@ class DrawnCounty implements CountyMap {
   /** The style's layers as the map has them. */
   private layers: maplibre.LayerSpecification[] = [];
   private tokens: Tokens;
-  private padding: number | maplibre.PaddingOptions;
+  private padding: Padding;
   private listeners = new Set<PickListener>();
   private unsubscribe: () => void;
   private dirty = new Map<string, Set<number>>();
@@ -188,7 +198,7 @@ class DrawnCounty implements CountyMap {
     this.feed = options.feed;
     this.county = options.county;
     this.pace = new Pace(options.drawEveryMs ?? DRAW_EVERY_MS, () => this.flush());
-    this.padding = options.padding ?? 24;
+    this.padding = options.padding ?? PADDING;
     this.box = seenBox(options.county);
     // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
     this.container = document.createElement("div");
@@ -279,7 +289,7 @@ class DrawnCounty implements CountyMap {
     this.home();
   }
 
-  setPadding(padding: number | maplibre.PaddingOptions): void {
+  setPadding(padding: Padding): void {
     if (!differs(padding, this.padding)) return;
     this.padding = padding;
     this.refit();
@@ -443,7 +453,7 @@ class DrawnCounty implements CountyMap {
       layers: [...this.specs.values()],
       tokens: this.tokens,
       fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
-      scale: Math.min(3, Math.max(0.75, Math.min(innerHeight, innerWidth) / 1080)),
+      scale: chooseScale(),
     };
   }
 
@@ -750,12 +760,29 @@ class DrawnCounty implements CountyMap {
 function waitForPicture(map: maplibre.Map): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
-      if (!map.loaded()) return;
+      if (!map.getSource("cells") || !map.loaded()) return; // an empty style is loaded, too
       map.off("render", look);
       resolve();
     };
     map.on("render", look);
   });
+}
+
+function lookOfSketch(element: HTMLElement, options: CountyMapOptions, geometry: Geometry): SketchLook {
+  const padding = options.padding ?? PADDING;
+  return {
+    geometry,
+    layers: chooseSpecs(options),
+    tokens: readTokens(element),
+    scale: chooseScale(),
+    box: seenBox(options.county),
+    padding: typeof padding === "number" ? { top: padding, bottom: padding, left: padding, right: padding } : padding,
+  };
+}
+
+/** Returns what lines and dots are enlarged by: 1 on a screen 1080 px high. */
+function chooseScale(): number {
+  return Math.min(3, Math.max(0.75, Math.min(innerHeight, innerWidth) / 1080));
 }
 
 function chooseSpecs({ county, layers }: CountyMapOptions): LayerSpec[] {
@@ -831,6 +858,12 @@ function waitForSize(element: HTMLElement): Promise<void> {
     });
     observer.observe(element);
   });
+}
+
+/** Waits until a frame with all that is there now has been handed over to be shown; a hidden page has none. */
+function waitForFrame(): Promise<unknown> {
+  const frame = new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))));
+  return Promise.race([frame, pause(FRAME_WAIT_MS)]);
 }
 
 /** MapLibre draws each name's glyphs once: with our font if it is there by then, else with the system's. */

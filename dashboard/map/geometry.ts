@@ -1,8 +1,9 @@
 // The county's geometry: fetched once per pack revision, never sent again.
 
+import { askAhead, readJson } from "./answers.ts";
 import type { CountyInfo } from "./wire.ts";
 
-export const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
+const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
 export type Part = (typeof PARTS)[number];
 export type Geometry = Record<Part, GeoJSON.FeatureCollection>;
 export type LonLat = [number, number];
@@ -13,15 +14,17 @@ export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 
-/** Fetches one part; a browser has it already where the map has asked for it. */
+/** Fetches one part. */
 export async function fetchPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
-  const response = await fetch(addressOf(revision, part));
-  if (!response.ok) throw new Error(`geometry ${part}: HTTP ${response.status}`);
-  return (await response.json()) as GeoJSON.FeatureCollection;
+  return (await readJson(addressOf(revision, part))) as GeoJSON.FeatureCollection;
 }
 
-/** Returns where a part of a county's geometry is fetched. */
-export function addressOf(revision: string, part: Part | "assets"): string {
+/** Asks ahead for what `fetchGeometry` fetches. */
+export function askGeometry(revision: string): void {
+  for (const part of PARTS) void askAhead(addressOf(revision, part)).catch(() => undefined);
+}
+
+function addressOf(revision: string, part: Part | "assets"): string {
   return `/api/geometry/${revision}/${part}`;
 }
 

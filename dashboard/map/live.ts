@@ -90,6 +90,8 @@ class Follower implements LiveFeed {
   private retry: ReturnType<typeof setTimeout> | null = null;
   private watchdog: ReturnType<typeof setInterval>;
   private skews: number[] = [];
+  /** The snapshot that came before anybody listened. */
+  private untold: Frame | null = null;
 
   constructor(
     private url: string,
@@ -105,6 +107,7 @@ class Follower implements LiveFeed {
 
   subscribe(listener: FrameListener): () => void {
     this.listeners.add(listener);
+    if (this.untold) setTimeout(() => this.tellFirst()); // once all have subscribed that start with this one
     return () => this.listeners.delete(listener);
   }
 
@@ -178,7 +181,16 @@ class Follower implements LiveFeed {
     else foldFrame(this.state, frame);
     this.say("live");
     document.dispatchEvent(new CustomEvent("exercise", { detail: this.state.exercise })); // assets/exercise.js
+    if (kind === "snapshot" && this.listeners.size === 0) this.untold = frame;
+    this.tellFirst();
     this.tell(frame, kind);
+  }
+
+  private tellFirst(): void {
+    if (!this.untold || this.listeners.size === 0) return;
+    const frame = this.untold;
+    this.untold = null;
+    this.tell(frame, "snapshot");
   }
 
   private say(state: Connection["state"]): void {

@@ -6,7 +6,7 @@ import type { Lang } from "./wire.ts";
 /** Beyond this many a county has another trouble than its map; the rest are dots of the same colour. */
 const MARKERS_AT_MOST = 200;
 /** look.md: I is a triangle, II a diamond. In a box of 24. */
-const SHAPES: Record<number, string> = { 1: "M12 2.5 22.5 21H1.5Z", 2: "M12 1.5 22.5 12 12 22.5 1.5 12Z" };
+export const SHAPES: Record<number, string> = { 1: "M12 2.5 22.5 21H1.5Z", 2: "M12 1.5 22.5 12 12 22.5 1.5 12Z" };
 const WORDS: Record<number, Record<Lang, string>> = {
   1: { zh: "特别严重案件", en: "Critical case" },
   2: { zh: "严重案件", en: "Severe case" },

@@ -31,6 +31,8 @@ export interface Look {
 export const FONT_FAMILY = "Noto Sans SC Variable";
 /** The style's layer of the towns' names. */
 export const NAMES = "town-names";
+export const WATER = "#2F6E8F";
+export const MAIN_ROADS = ["expressway", "arterial"];
 /** Below this number cells are large enough on any wall for their borders to be drawn at all zooms. */
 const FEW_CELLS = 400;
 /** What stands for no class where a number is needed. */
@@ -186,7 +188,8 @@ function growAt({ fitZoom, scale }: Look, atCounty: number, atStreet: number): (
   return (zoom) => scale * (atCounty + (atStreet - atCounty) * Math.min(1, Math.max(0, (zoom - fitZoom) / 5)));
 }
 
-function colourClasses(spec: LayerSpec): string[] {
+/** Returns the colours of a layer's classes, by their positions. */
+export function colourClasses(spec: LayerSpec): string[] {
   return spec.legend?.length ? spec.legend.map(({ colour }) => colour) : ["#5AA6D6"];
 }
 
@@ -229,7 +232,7 @@ function drawCells(look: Look, spec: LayerSpec): LayerSpecification[] {
 function drawLines(look: Look): LayerSpecification[] {
   const width = (atCounty: number, atStreet: number) => grow(look, atCounty, atStreet);
   const round = { "line-join": "round", "line-cap": "round" } as const;
-  const isMain: ExpressionSpecification = ["in", ["get", "class"], ["literal", ["expressway", "arterial"]]];
+  const isMain: ExpressionSpecification = ["in", ["get", "class"], ["literal", MAIN_ROADS]];
   return [
     {
       id: "rivers",
@@ -238,7 +241,7 @@ function drawLines(look: Look): LayerSpecification[] {
       filter: isOf("rivers"),
       layout: round,
       paint: {
-        "line-color": "#2F6E8F",
+        "line-color": WATER,
         "line-opacity": 0.55,
         "line-width": ["interpolate", ["linear"], ["zoom"], look.fitZoom, ["match", ["get", "class"], "river", 1.6 * look.scale, 0.5 * look.scale], look.fitZoom + 5, ["match", ["get", "class"], "river", 8 * look.scale, 3 * look.scale]],
       },

@@ -66,7 +66,7 @@ def lay_drill(is_exercise: bool, lang: str) -> list[Component | str]:
 def lay_root(screen: str, lang: str, children: list[Component], **data: object) -> Component:
     """Return the root of a screen.
 
-    `assets/loader.js` starts the TypeScript of the same name on it, which finds its language and texts in the
+    `dashboard/map/main.ts` starts the TypeScript of the same name on it, which finds its language and texts in the
     root's attributes; `data` adds attributes (`scene="waste"` becomes `data-scene`).
     """
     texts = json.dumps(pick_section(lang, screen, *SECTIONS_OF.get(screen, ()), *SHARED_SECTIONS), ensure_ascii=False)

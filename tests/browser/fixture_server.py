@@ -29,9 +29,11 @@ SEVERITY = ("#FF5A5F", "#FF9F1C", "#FFD166", "#5AA9E6")
 BEAT_S = 5.0
 
 PAGE = """<!DOCTYPE html><html lang="zh-CN" data-theme="dark"><head><meta charset="utf-8">
-<link rel="stylesheet" href="/assets/tokens.css"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/tokens.css"><link rel="stylesheet" href="/assets/build/county-brain.css">
+<link rel="icon" href="data:,">
 <style>html, body { margin: 0; height: 100%; background: #0B1220 } [data-screen] { position: fixed; inset: 0 }</style>
-</head><body><div data-screen="map"></div><script src="/assets/loader.js"></script></body></html>"""
+</head><body><div data-screen="map"></div>
+<script type="module" src="/assets/build/county-brain.js"></script></body></html>"""
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from tests.appliance import wait_for
 from tests.browser.fixture_server import (
@@ -260,6 +260,36 @@ def test_cells_have_the_colour_of_their_class_from_the_first_picture_on(page: Pa
     wait_for_colour(page, place, colours[_class("grid", {"values": other}) or 0])
     hub.send({"grid": {"ids": [], "values": [], "gone": [cell]}})
     wait_for(lambda: see(page, place) not in [_rgb(colour) for colour in colours], 10, "the cell to have no class")
+
+
+# Where the map will have the middle of each cell, the colour in the sketch of it.
+SKETCHED = """(cells) => {
+  const { map } = countyBrain, sketch = document.querySelector("canvas.sketch").getContext("2d");
+  return cells.map((id) => {
+    const { x, y } = map.maplibre.project(map.locate("grid", id)).mult(devicePixelRatio).round();
+    return [...sketch.getImageData(x, y, 1, 1).data].slice(0, 3);
+  });
+}"""
+
+
+def test_the_county_is_sketched_until_its_map_is_drawn(
+    chromium: Browser, server: RunningServer, hub: FixtureHub
+) -> None:
+    values = [cell % 9 for cell in range(CELLS)]
+    hub.restart({"grid": {"ids": list(range(CELLS)), "values": values}})
+    page: Page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    held: list[Route] = []
+    page.route("**/maplibre-gl-worker.js*", lambda route: held.append(route))
+    page.goto(server.url)
+    page.wait_for_function("document.querySelector('canvas.sketch') && countyBrain.map")
+    colours = [_rgb(_colours("grid")[_class("grid", {"values": value}) or 0]) for value in values]
+    assert [tuple(one) for one in page.evaluate(SKETCHED, list(range(CELLS)))] == colours
+    wait_for(lambda: held, 10, "the map to ask for its worker")
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("canvas.sketch", state="detached")
+    page.wait_for_function("countyBrain.map.isWhole")
+    page.close()
 
 
 def test_dots_have_the_colour_of_their_class_and_a_mark_lies_over_its_dot(page: Page, hub: FixtureHub) -> None:

@@ -59,9 +59,11 @@ def render(client: TestClient, path: str, search: str = "") -> str:
 
 def test_the_first_page_has_its_assets(client: TestClient) -> None:
     page = client.get("/wall").text
-    for asset in ("tokens.css", "base.css", "wall.css", "desk.css", "briefing.css", "feeds.css", "loader.js"):
+    for asset in ("tokens.css", "base.css", "wall.css", "desk.css", "briefing.css", "feeds.css"):
         assert f"/assets/{asset}" in page
-    assert "/assets/build/" not in page  # an ES module: the loader brings it in
+    version = Path("assets/build/version.txt").read_text()
+    assert f'<script type="module" async src="/assets/build/county-brain.js?v={version}"></script>' in page
+    assert f"/assets/build/county-brain.css?v={version}" in page
 
 
 def test_the_root_leads_to_the_wall(client: TestClient) -> None:

@@ -1,12 +1,13 @@
 // The operators' alarms: the list of /api/alarms, read again when the live feed tells of one; the drawer; the load.
 
+import { readJson } from "../answers.ts";
 import { followLive } from "../live.ts";
 import { pause } from "../pause.ts";
 import type { Words } from "../wire.ts";
 import { makeDrill } from "./alerts.ts";
 import { makeId, postJson } from "./drawer/post.ts";
 import { followHeader } from "./header.ts";
-import { make, makePart, makeSeverity, openPage, part, type Page, readJson, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, makeSeverity, openPage, part, type Page, setAttribute, setText, syncList } from "./page.ts";
 
 /** Ages and shelves move without any event. */
 const READ_EVERY_MS = 5000;

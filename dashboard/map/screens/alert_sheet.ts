@@ -1,10 +1,11 @@
 // One warning in full, in the desk's drawer: what is said, what to do, where, until when and by whom.
 
+import { readJson } from "../answers.ts";
 import type { LiveFeed } from "../live.ts";
 import { makeDrill, sayUntil } from "./alerts.ts";
 import type { Drawer } from "./drawer.ts";
 import type { Page } from "./page.ts";
-import { make, makeSeverity, readJson } from "./page.ts";
+import { make, makeSeverity } from "./page.ts";
 
 /** What /api/alerts/{id} answers. */
 interface AlertDetail {

@@ -54,7 +54,6 @@ export class Announcer {
     for (const kind of ["pointerdown", "keydown"] as const) document.addEventListener(kind, () => this.chime.wake(), { capture: true });
     requestIdleCallback(() => this.chime.wake(), { timeout: WAKE_AFTER_MS }); // a kiosk may sound without a gesture
     this.findVoice(); // browsers load their voices at the first question
-    if (feed.state.seq !== null) this.hear({}, "snapshot"); // it came while the page was being made
     feed.subscribe((frame, kind) => this.hear(frame, kind));
     setInterval(() => this.draw(), DRAW_EVERY_MS);
     this.draw();

@@ -1,5 +1,6 @@
 // The drawer: one case, understood in ten seconds and acted on in three clicks. Its parts are in `drawer/`.
 
+import { readJson } from "../answers.ts";
 import type { LiveFeed } from "../live.ts";
 import { Actions } from "./drawer/actions.ts";
 import type { CaseFile, Neighbour } from "./drawer/casefile.ts";
@@ -13,7 +14,7 @@ import { ReporterRow } from "./drawer/reporter.ts";
 import { Similar } from "./drawer/similar.ts";
 import { Timeline } from "./drawer/timeline.ts";
 import type { Page } from "./page.ts";
-import { make, readJson } from "./page.ts";
+import { make } from "./page.ts";
 
 /** How far a case may be from where it was clicked: coordinates on the map are rounded. */
 const SAME_PLACE_M = 20;

@@ -1,5 +1,6 @@
 // The duty desk: queue, map and drawer that follow each other, and the filters that all of them share.
 
+import { readJson } from "../answers.ts";
 import { createCountyMap, type CountyMap, type Pick } from "../county_map.ts";
 import { followLive } from "../live.ts";
 import { AlertSheet } from "./alert_sheet.ts";
@@ -16,7 +17,7 @@ import { layViews } from "./desk/views.ts";
 import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
-import { openPage, type Page, readJson } from "./page.ts";
+import { openPage, type Page } from "./page.ts";
 import { followRoster } from "./roster.ts";
 import { openQueue, type QueueRow } from "./queue.ts";
 import { Siren } from "./sound.ts";

@@ -1,12 +1,13 @@
 // The feeds: the board of /api/feeds, read again every few seconds; rows that need a person come first.
 
+import { readJson } from "../answers.ts";
 import { followLive } from "../live.ts";
 import { pause } from "../pause.ts";
 import type { Words } from "../wire.ts";
 import { tracePath } from "./figures.ts";
 import { FEED_SHAPES, followHeader } from "./header.ts";
 import type { Page } from "./page.ts";
-import { make, makePart, openPage, part, readJson, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, openPage, part, setAttribute, setText, syncList } from "./page.ts";
 
 const READ_EVERY_MS = 3000;
 const GIVE_UP_MS = 8000;

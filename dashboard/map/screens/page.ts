@@ -1,6 +1,6 @@
 // What every screen shares: its texts, its county, its places to fill, and changing the page without churn.
 
-import { takeCounty } from "../ahead.ts";
+import { readJson } from "../answers.ts";
 import { pause } from "../pause.ts";
 import type { CountyInfo, Lang, Words } from "../wire.ts";
 import { say as pick } from "../wire.ts";
@@ -224,7 +224,7 @@ function inOneUnit(seconds: number): ["seconds" | "minutes" | "hours" | "days", 
 export async function openPage(root: HTMLElement): Promise<Page> {
   for (let again = 500; ; again = Math.min(again * 2, 5000)) {
     try {
-      const county = (await (takeCounty() ?? readJson("/api/county"))) as CountyFacts;
+      const county = (await readJson("/api/county")) as CountyFacts;
       const places = (await readJson(`/api/places/${county.revision}`)) as Places;
       return new Page(root, county, places);
     } catch (error) {
@@ -232,13 +232,6 @@ export async function openPage(root: HTMLElement): Promise<Page> {
       await pause(again);
     }
   }
-}
-
-/** Returns what an address of our own answers; throws on anything but success. */
-export async function readJson(url: string, signal?: AbortSignal): Promise<unknown> {
-  const answer = await fetch(url, { headers: { accept: "application/json" }, signal });
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return answer.json();
 }
 
 /** Whether a panel stands in no region of the scene that shows. */

@@ -1,10 +1,11 @@
 // A wall's own word that it shows, every few seconds; and what it does when it is told that it must not.
 
+import { readJson } from "../answers.ts";
 import { keep, nameMachine } from "../machine.ts";
 import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
 import { makeId, postJson } from "./drawer/post.ts";
-import { make, type Page, readJson, setText } from "./page.ts";
+import { make, type Page, setText } from "./page.ts";
 import type { Rotation } from "./rotation.ts";
 
 const BEAT_MS = 10_000;

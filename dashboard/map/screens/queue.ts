@@ -1,11 +1,12 @@
 // The queue: AG Grid as Dash has laid it out, fed window by window from /api/queue and kept live in place.
 
+import { readJson } from "../answers.ts";
 import type { LiveFeed } from "../live.ts";
 import { pause } from "../pause.ts";
 import { colourOf, sayClock, type Clocked } from "./desk/clock.ts";
 import { listColumns } from "./desk/columns.ts";
 import type { Filters } from "./desk/filters.ts";
-import { type Page, readJson } from "./page.ts";
+import type { Page } from "./page.ts";
 
 /** One row, as `dashboard/queue_api.py` describes it; moments in epoch seconds. */
 export interface QueueRow extends Clocked {

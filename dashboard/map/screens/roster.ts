@@ -1,7 +1,8 @@
 // Who is on duty now, in the desk's header; it leads to the hand-over.
 
+import { readJson } from "../answers.ts";
 import type { Page } from "./page.ts";
-import { readJson, setAttribute, setText } from "./page.ts";
+import { setAttribute, setText } from "./page.ts";
 
 const READ_EVERY_MS = 60_000;
 const GIVE_UP_MS = 8000;

@@ -1,7 +1,8 @@
 // Performance on the wall: the towns by score with how their rank moved, and the county's main rates, as of a full hour.
 
+import { readJson } from "../answers.ts";
 import type { LiveFeed } from "../live.ts";
-import { fitRows, isParked, make, makePart, type Page, part, readJson, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, isParked, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
 
 /** What `/api/wall/standing` answers (dashboard/standings.py). */
 interface Standing {

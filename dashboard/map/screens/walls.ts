@@ -1,11 +1,12 @@
 // The walls: which there are, what each shows and when it drew last; and what is sent to the one that is chosen.
 
+import { readJson } from "../answers.ts";
 import { Marker } from "maplibre-gl";
 import { createCountyMap, type CountyMap } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
 import { postJson } from "./drawer/post.ts";
 import { followHeader } from "./header.ts";
-import { make, makePart, openPage, part, type Page, readJson, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, openPage, part, type Page, setAttribute, setText, syncList } from "./page.ts";
 import { nameScene, readScenes, type Scene } from "./scenes.ts";
 
 const ASK_EVERY_MS = 3000;

@@ -1,6 +1,7 @@
 // Finding a class by its name, its group or its matter, among those that the county's matter list takes.
 
-import { type Page, readJson } from "../page.ts";
+import { readJson } from "../../answers.ts";
+import type { Page } from "../page.ts";
 import type { Choice } from "./combobox.ts";
 
 /** What the matter list says of a class that it takes. */

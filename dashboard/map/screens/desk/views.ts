@@ -1,7 +1,8 @@
 // Views: filters under a name. Some come with the desk; a person's own are kept in this browser, under their name.
 
+import { readJson } from "../../answers.ts";
 import type { LiveFeed } from "../../live.ts";
-import { make, type Page, readJson, setText } from "../page.ts";
+import { make, type Page, setText } from "../page.ts";
 import type { Queue } from "../queue.ts";
 import type { Filters } from "./filters.ts";
 

@@ -1,7 +1,8 @@
 // What is around a case, within a radius that the officer can pull: who is on duty, what sees it, what measures it.
 
+import { readJson } from "../../answers.ts";
 import type { Page } from "../page.ts";
-import { make, readJson, setAttribute, setText, syncList } from "../page.ts";
+import { make, setAttribute, setText, syncList } from "../page.ts";
 import type { CaseFile, Neighbour } from "./casefile.ts";
 
 const RADII_M = [100, 200, 300, 500, 800, 1000, 1500, 2000, 3000, 5000];

@@ -1,7 +1,8 @@
 // Cases that may tell of the same thing, and those that have come back; merging is one click from here.
 
+import { readJson } from "../../answers.ts";
 import type { Page } from "../page.ts";
-import { make, readJson } from "../page.ts";
+import { make } from "../page.ts";
 import type { CaseFile, Likeness, Likenesses } from "./casefile.ts";
 import { Section } from "./section.ts";
 
