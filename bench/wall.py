@@ -39,29 +39,33 @@ SLOW_MS = 180_000
 # When the next frame begins, that one has been handed over to be shown.
 NOTE_PICTURE = """{
   const note = () => {
-    if (%s) requestAnimationFrame(() => (window.%s = performance.now()));
+    if (%s) requestAnimationFrame(() => ((window.reachedAt ??= {})[%d] = performance.now()));
     else requestAnimationFrame(note);
   };
   requestAnimationFrame(note);
 }"""
 # The first useful one: the county with its cells coloured, cases and figures: what somebody can act on. The map that it
 # is a sketch of, and the assets, follow.
-OURS = """(() => {
+SKETCH = """(() => {
   const { feed, map } = window.countyBrain ?? {};
   return (document.querySelector("canvas.sketch") || map?.isWhole)
     && feed.state.layers.get("grid").size > 0
     && /\\d/.test(document.querySelector("[data-figure=open_cases] [data-part=value]").textContent);
 })()"""
 # The map itself, live, without the assets.
-OURS_MAP = """(() => {
+MAP = """(() => {
   const { map } = window.countyBrain ?? {};
   return map?.lastDrawnAt
     && ["county", "cells", "lines", "points-open_cases"].every((source) => map.maplibre.isSourceLoaded(source))
     && map.classOf("grid", 0) !== null;
 })()"""
-OURS_WHOLE = f"{OURS} && countyBrain.map?.isWhole"
+OURS = (SKETCH, MAP, f"{MAP} && countyBrain.map.isWhole")
 PLAIN = "document.querySelector('.js-plotly-plot')?._fullLayout?.map?._subplot?.map?.loaded()"
 PANEL = "window.Bokeh?.documents?.[0]?.is_idle"
+
+
+# What holds when the first picture is there, when the map is, and when all assets are.
+Stages = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Cost:
     """
 
     picture_s: float
+    map_s: float
     whole_s: float
     update_ms: float
     update_cpu_ms: float
@@ -89,6 +94,7 @@ def run() -> list[dict[str, object]]:
     plain, panel = measure_plain(), measure_panel()
     return [
         _row("first useful picture, s", ours.picture_s, plain.picture_s, panel.picture_s, 3),
+        _row("the live map, s", ours.map_s, plain.map_s, panel.map_s, None),
         _row("with every asset, s", ours.whole_s, plain.whole_s, panel.whole_s, None),
         _row("main thread an update, ms", ours.update_ms, plain.update_ms, panel.update_ms, 20),
         _row("of it CPU, ms", ours.update_cpu_ms, plain.update_cpu_ms, panel.update_cpu_ms, None),
@@ -128,7 +134,7 @@ def measure_ours(folder: Path, pack: Path) -> Cost:
             events += [_make_case(dice, f"case-{number}-{case}") for case in range(SIZE.changed_cases)]
             post(appliance, events)
 
-        return measure_page(f"{appliance.web_url}/wall?scene=overview&wall=bench", OURS, update, whole=OURS_WHOLE)
+        return measure_page(f"{appliance.web_url}/wall?scene=overview&wall=bench", OURS, update)
     finally:
         appliance.stop()
 
@@ -165,7 +171,7 @@ def measure_plain() -> Cost:
     moving = MovingCounty(SIZE)
     server = PlainPage(moving.county, moving.hub)
     try:
-        return measure_page(server.url, PLAIN, moving.update, starts=1, rests=False, answers=UPDATE_PATH)
+        return measure_page(server.url, (PLAIN,) * 3, moving.update, starts=1, rests=False, answers=UPDATE_PATH)
     finally:
         server.stop()
 
@@ -179,7 +185,7 @@ def measure_panel() -> Cost:
     url = f"http://127.0.0.1:{port}/"
     try:
         wait_for(lambda: _answers(url), 60, "Panel")
-        return measure_page(url, PANEL, lambda: None, starts=1, rests=False)
+        return measure_page(url, (PANEL,) * 3, lambda: None, starts=1, rests=False)
     finally:
         process.terminate()
         process.wait()
@@ -194,25 +200,24 @@ def _answers(url: str) -> bool:
 
 def measure_page(
     url: str,
-    ready: str,
+    stages: Stages,
     update: Callable[[], None],
     starts: int = COLD_STARTS,
     rests: bool = True,
     answers: str = "",
-    whole: str = "",
 ) -> Cost:
-    """Return what a page takes; the time of the first picture is the median of so many cold starts.
+    """Return what a page takes; the times of its pictures are the medians of so many cold starts.
 
-    whole: what holds when all is drawn, where that is not the first picture. rests: it draws nothing while `update` is
+    rests: it draws nothing while `update` is
     not called, so what a second takes then can be taken off. answers: what is in the address of the answers that bring
     an update; without it each update is drawn.
     """
     pictures = []
     for _ in range(starts - 1):
-        with open_cold(url, ready, whole or ready) as (_, picture):
-            pictures.append(picture)
-    with open_cold(url, ready, whole or ready) as (page, picture):
-        pictures.append(picture)
+        with open_cold(url, stages) as (_, reached):
+            pictures.append(reached)
+    with open_cold(url, stages) as (page, reached):
+        pictures.append(reached)
         page.wait_for_timeout(SETTLE_S * 1000)
         thread = MainThread(page)
         idle = _spend(page, thread, 10, lambda: None) if rests else {"task": 0.0, "cpu": 0.0}
@@ -224,8 +229,8 @@ def measure_page(
         devtools.send("HeapProfiler.collectGarbage")
         heap = devtools.send("Runtime.getHeapUsage")["usedSize"]
     task_ms, cpu_ms = ((busy[name] - idle[name]) * UPDATES / updates for name in ("task", "cpu"))
-    picture_s, whole_s = (statistics.median(moments) for moments in zip(*pictures, strict=True))
-    return Cost(picture_s, whole_s, task_ms, cpu_ms, idle["task"], updates, heap / 1024 / 1024)
+    picture_s, map_s, whole_s = (statistics.median(moments) for moments in zip(*pictures, strict=True))
+    return Cost(picture_s, map_s, whole_s, task_ms, cpu_ms, idle["task"], updates, heap / 1024 / 1024)
 
 
 def _spend(page: Page, thread: MainThread, updates: int, update: Callable[[], None]) -> dict[str, float]:
@@ -239,18 +244,17 @@ def _spend(page: Page, thread: MainThread, updates: int, update: Callable[[], No
 
 
 @contextmanager
-def open_cold(url: str, ready: str, whole: str) -> Iterator[tuple[Page, tuple[float, float]]]:
-    """Open an address in a Chromium with an empty cache; yield the page, and the seconds to its pictures."""
+def open_cold(url: str, stages: Stages) -> Iterator[tuple[Page, list[float]]]:
+    """Open an address in a Chromium with an empty cache; yield the page, and the seconds to each of its stages."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS)
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
         page.set_default_timeout(SLOW_MS)
-        for what, name in ((ready, "pictureAt"), (whole, "wholeAt")):
-            page.add_init_script(NOTE_PICTURE % (what, name))
+        for number, stage in enumerate(stages):
+            page.add_init_script(NOTE_PICTURE % (stage, number))
         page.goto(url)
-        page.wait_for_function("() => window.pictureAt && window.wholeAt")
-        picture_ms, whole_ms = page.evaluate("[window.pictureAt, window.wholeAt]")
-        yield page, (picture_ms / 1000, whole_ms / 1000)
+        page.wait_for_function(f"() => Object.keys(window.reachedAt ?? {{}}).length === {len(stages)}")
+        yield page, [page.evaluate(f"window.reachedAt[{number}] / 1000") for number in range(len(stages))]
         browser.close()
 
 

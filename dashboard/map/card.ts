@@ -1,7 +1,8 @@
 // A small card of facts beside the feature that was clicked; its facts change in place, the card never moves.
 
 import { Marker, type PositionAnchor } from "maplibre-gl";
-import type { CountyMap, Pick } from "./county_map.ts";
+import type { CountyMap } from "./county_map.ts";
+import type { Pick } from "./pointer.ts";
 import { type ExplainedCard, type Frame, type Lang, say } from "./wire.ts";
 
 export interface CardsOptions {

@@ -2,7 +2,7 @@
 
 import * as maplibre from "maplibre-gl";
 import { Assets, type PlacedAsset } from "./assets.ts";
-import { CLUSTERED_TO_ZOOM, clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
+import { clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
 import { boxOf, centreOf, fetchGeometry, fetchPart, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { HeatLayer } from "./heat_layer.ts";
@@ -11,13 +11,13 @@ import type { Feature, LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import { Pace } from "./pace.ts";
 import { pause } from "./pause.ts";
+import { type Pick, Pointer } from "./pointer.ts";
 import { Pulses } from "./pulses.ts";
 import { reloadOnce } from "./reload.ts";
 import { showSketch, type SketchLook } from "./sketch.ts";
 import {
   chooseDrawing,
   classOf,
-  type Drawing,
   EXERCISE,
   FONT_FAMILY,
   type Look,
@@ -29,7 +29,6 @@ import {
   markNames,
   NAMES,
   NO_CLASS,
-  pickable,
   readHeat,
   shapeOf,
   sourceOf,
@@ -38,16 +37,6 @@ import { type Asset, type CountyInfo, type Frame, type Lang, type LayerSpec, say
 
 /** Pixels to leave free on all sides, or on each. */
 export type Padding = number | Required<maplibre.PaddingOptions>;
-
-/** What a person has clicked: a feature of a layer, and where on the ground. */
-export interface Pick {
-  layer: string;
-  id: number;
-  lon: number;
-  lat: number;
-  /** A cell's code. */
-  code?: string;
-}
 
 export type PickListener = (pick: Pick | null) => void;
 
@@ -77,6 +66,8 @@ export interface CountyMapOptions {
   scale?: boolean;
   /** How often it draws at most what the feed tells (four times a second by default). */
   drawEveryMs?: number;
+  /** What the map waits for; until then there is its sketch. */
+  after?: Promise<unknown>;
 }
 
 export interface CountyMap {
@@ -121,8 +112,6 @@ export interface CountyMap {
 /** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
 export const DRAW_EVERY_MS = 250;
 const PADDING = 24;
-/** How near to a dot a finger or a mouse must be, in pixels. */
-const PICK_MARGIN = 4;
 const FONTS_WAIT_MS = 3000;
 const FRAME_WAIT_MS = 500;
 /** So long at most do the assets wait for the county to be drawn. */
@@ -139,7 +128,7 @@ maplibre.prewarm();
 export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
   const [geometry] = await Promise.all([fetchGeometry(options.county), waitForSize(container)]);
   const drop = showSketch(container, lookOfSketch(container, options, geometry), options.feed);
-  await Promise.all([loadFonts(geometry), waitForFrame()]); // the sketch is to be seen before the map's long beginning
+  await Promise.all([loadFonts(geometry), waitForFrame(), options.after]); // the sketch is to be seen before the map's long beginning
   const map = new DrawnCounty(container, options, geometry);
   void Promise.race([waitForPicture(map.maplibre), pause(SKETCH_MS)]).then(drop);
   window.countyBrain = { ...window.countyBrain, map };
@@ -166,7 +155,8 @@ class DrawnCounty implements CountyMap {
   /** What changed in layers that do not show. */
   private late = new Map<string, Set<number>>();
   private pace: Pace;
-  private ready = false;
+  /** Whether there is a style to draw with: not before it has come, nor while the graphics context is lost. */
+  isReady = false;
   private destroyed = false;
   private movedByHand = false;
   private selected: { layer: string; id: number } | null = null;
@@ -183,6 +173,7 @@ class DrawnCounty implements CountyMap {
   private overdue = new Set<number>();
   private pulses: Pulses;
   private assets: Assets;
+  private pointer: Pointer;
   private box: CountyInfo["bbox"];
   /** The classes of each layer's cells: as they were sent to be drawn, and as they were painted since. */
   private dyed = new Map<string, Map<number, number | null>>();
@@ -226,6 +217,7 @@ class DrawnCounty implements CountyMap {
       locale: options.lang === "zh" ? { "ScaleControl.Kilometers": "公里", "ScaleControl.Meters": "米", "Map.Title": "地图" } : {},
     });
     this.assets = new Assets(this.maplibre, [...this.specs.values()].filter(({ geometry: kind }) => kind === "asset"), this.tokens);
+    this.pointer = new Pointer(this.maplibre, this.assets, [...this.specs.values()], this);
     this.maplibre.touchZoomRotate.disableRotation();
     this.maplibre.keyboard.disableRotation();
     if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 0.148 * Math.min(innerHeight, innerWidth) }), "bottom-right");
@@ -246,7 +238,7 @@ class DrawnCounty implements CountyMap {
     const spec = this.specs.get(layer);
     if (!spec) return;
     spec.shown = visible;
-    if (!this.ready) return; // it is applied once there is a style again
+    if (!this.isReady) return; // it is applied once there is a style again
     this.applyVisibility(spec);
     const late = visible ? this.late.get(layer) : undefined;
     if (!late) return;
@@ -261,7 +253,7 @@ class DrawnCounty implements CountyMap {
 
   select(layer: string, id: number | null): void {
     this.selected = id === null ? null : { layer, id };
-    if (this.ready) this.drawSelection();
+    if (this.isReady) this.drawSelection();
   }
 
   private drawSelection(): void {
@@ -356,16 +348,16 @@ class DrawnCounty implements CountyMap {
     const { maplibre: map } = this;
     // Fires again when the graphics context was lost and MapLibre has rebuilt the style: feature states are then gone.
     map.on("style.load", () => this.reapply());
-    map.on("webglcontextlost", () => (this.ready = false));
+    map.on("webglcontextlost", () => (this.isReady = false));
     map.on("render", () => (this.lastDrawnAt = Date.now()));
     for (const gesture of ["wheel", "dragstart", "dblclick", "boxzoomstart", "touchmove"] as const)
       map.on(gesture, () => (this.movedByHand = true));
     map.getCanvas().addEventListener("keydown", () => (this.movedByHand = true));
     map.on("moveend", () => (this.aim = null));
     map.on("resize", () => this.refit());
-    map.on("click", (event) => void this.click(event.point, event.lngLat));
+    map.on("click", async (event) => this.pick(await this.pointer.pickAt(event.point, event.lngLat)));
     map.on("mousemove", (event) => {
-      map.getCanvas().style.cursor = this.hitAt(event.point) ? "pointer" : "";
+      map.getCanvas().style.cursor = this.pointer.isOver(event.point) ? "pointer" : "";
     });
     const style = makeStyle(this.look);
     this.layers = style.layers;
@@ -395,7 +387,7 @@ class DrawnCounty implements CountyMap {
     await this.drawn;
     const { features } = await this.fetchAssets();
     if (this.destroyed) return;
-    if (!this.ready) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
+    if (!this.isReady) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
     this.assets.add(features.flatMap(placeAsset));
     this.dress();
     for (const spec of this.specs.values())
@@ -468,7 +460,7 @@ class DrawnCounty implements CountyMap {
   private dress(): void {
     this.look = this.makeLook();
     this.dressOwn();
-    if (!this.ready) return;
+    if (!this.isReady) return;
     const worn = this.layers;
     this.layers = makeLayers(this.look);
     this.layers.forEach((layer, i) => this.restyle(worn[i]!, layer));
@@ -514,12 +506,12 @@ class DrawnCounty implements CountyMap {
   }
 
   private schedule(): void {
-    if (this.ready) this.pace.ask();
+    if (this.isReady) this.pace.ask();
   }
 
   /** Paints everything anew from the feed's state: after the start, and after a lost graphics context. */
   private reapply(): void {
-    this.ready = true;
+    this.isReady = true;
     this.addImages();
     this.addOwn();
     this.specs.forEach((spec) => this.applyVisibility(spec));
@@ -531,7 +523,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private flush(): void {
-    if (!this.ready) return;
+    if (!this.isReady) return;
     this.addAssets();
     for (const [key, ids] of this.dirty) {
       const spec = this.specs.get(key)!;
@@ -591,8 +583,9 @@ class DrawnCounty implements CountyMap {
 
   /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
   private hatch(spec: LayerSpec): void {
-    const classes = [...(this.painted.get(spec.key)?.values() ?? [])];
-    const isBare = classes.filter((position) => position !== null).length < this.geometry.cells.features.length;
+    let classed = 0;
+    for (const position of this.painted.get(spec.key)?.values() ?? []) if (position !== null) classed++;
+    const isBare = classed < this.geometry.cells.features.length;
     this.maplibre.setLayoutProperty(`${spec.key}-hatch`, "visibility", isBare && spec.shown !== false ? "visible" : "none");
   }
 
@@ -684,63 +677,6 @@ class DrawnCounty implements CountyMap {
     for (const listener of this.listeners) listener(pick);
   }
 
-  private async click(point: maplibre.Point, at: maplibre.LngLat): Promise<void> {
-    const hit = this.hitAt(point);
-    if (hit?.feature?.properties["cluster"]) this.pick(await this.openCluster(hit.feature));
-    else this.pick(hit && this.makePick(hit, at));
-  }
-
-  /** Goes in until a cluster parts; what stands at one place never does, and its worst is picked. */
-  private async openCluster(cluster: maplibre.MapGeoJSONFeature): Promise<Pick | null> {
-    const source = this.source(cluster.source);
-    const id = Number(cluster.properties["cluster_id"]);
-    const [lon, lat] = (cluster.geometry as GeoJSON.Point).coordinates as LonLat;
-    try {
-      const zoom = await source.getClusterExpansionZoom(id);
-      if (zoom <= CLUSTERED_TO_ZOOM) {
-        this.focus(lon, lat, zoom);
-        return null;
-      }
-      const members = await source.getClusterLeaves(id, Number(cluster.properties["point_count"]), 0);
-      const [worst] = members.sort((a, b) => Number(a.properties?.["rank"]) - Number(b.properties?.["rank"]));
-      return worst ? { layer: this.layerOf(cluster), id: Number(worst.id), lon, lat } : null;
-    } catch (error) {
-      console.warn("the cluster is there no more", error); // something came or went since it was drawn
-      return null;
-    }
-  }
-
-  private makePick({ layer, id, feature }: Hit, { lng, lat }: maplibre.LngLat): Pick {
-    const place = !feature || feature.geometry.type === "Point" ? this.locate(layer, id) : null;
-    return { layer, id, lon: place?.[0] ?? lng, lat: place?.[1] ?? lat, code: feature?.properties["code"] as string | undefined };
-  }
-
-  /** Returns the topmost of what is drawn at a point of the screen and may be picked. */
-  private hitAt(point: maplibre.Point): Hit | null {
-    if (!this.ready) return null;
-    const { x, y } = point;
-    const box: Box = [
-      [x - PICK_MARGIN, y - PICK_MARGIN],
-      [x + PICK_MARGIN, y + PICK_MARGIN],
-    ];
-    return (
-      this.query(box, (drawing) => drawing !== "areas" && drawing !== "cells") ??
-      this.assets.nearest(point, PICK_MARGIN) ??
-      this.query(box, (drawing) => drawing === "areas") ??
-      this.query([x, y], (drawing) => drawing === "cells")
-    );
-  }
-
-  private query(where: Box | [number, number], isWanted: (drawing: Drawing) => boolean): Hit | null {
-    const layers = pickable(this.look.layers).filter(({ drawing }) => isWanted(drawing)).map(({ mapLayer }) => mapLayer);
-    const [feature] = layers.length ? this.maplibre.queryRenderedFeatures(where, { layers }) : [];
-    return feature ? { layer: this.layerOf(feature), id: Number(feature.id), feature } : null;
-  }
-
-  private layerOf(feature: maplibre.MapGeoJSONFeature): string {
-    return pickable(this.look.layers).find(({ mapLayer }) => mapLayer === feature.layer.id)!.layer;
-  }
-
   private find(layer: string, id: number): GeoJSON.Feature | null {
     const spec = this.specs.get(layer);
     if (!spec) return null;
@@ -801,15 +737,6 @@ function placeAsset(asset: GeoJSON.Feature): PlacedAsset[] {
 function seenBox(county: CountyInfo): CountyInfo["bbox"] {
   return county.scope?.bbox ?? county.bbox;
 }
-
-/** What is drawn somewhere; MapLibre's feature for all but the dots of assets. */
-interface Hit {
-  layer: string;
-  id: number;
-  feature?: maplibre.MapGeoJSONFeature;
-}
-
-type Box = [[number, number], [number, number]];
 
 interface Diff {
   add: GeoJSON.Feature[];

@@ -125,7 +125,7 @@ function makeTexture(gl: WebGL2RenderingContext): WebGLTexture {
 
 /** Half precision: every WebGL 2 interpolates it, and a density needs no more than three digits. */
 function sendDensities(gl: WebGL2RenderingContext, { columns, rows, densities }: HeatBins): void {
-  gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16F, columns, rows, 0, gl.RED, gl.FLOAT, Float32Array.from(densities));
+  gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16F, columns, rows, 0, gl.RED, gl.FLOAT, new Float32Array(densities));
 }
 
 function topOf({ stops }: HeatLook): number {

@@ -44,7 +44,10 @@ export type FrameListener = (frame: Frame, kind: FrameKind) => void;
 export interface LiveFeed {
   readonly state: LiveState;
   readonly connection: Connection;
-  /** Calls back after each frame is folded in, and on every change of the connection; returns how to stop. */
+  /**
+   * Calls back after each frame is folded in, and on every change of the connection; returns how to stop. Who comes after
+   * a snapshot is told of one without contents: all that it said is in the state.
+   */
   subscribe(listener: FrameListener): () => void;
   /** The server's clock in epoch seconds, whatever this browser's clock says. */
   serverNow(): number;
@@ -90,8 +93,6 @@ class Follower implements LiveFeed {
   private retry: ReturnType<typeof setTimeout> | null = null;
   private watchdog: ReturnType<typeof setInterval>;
   private skews: number[] = [];
-  /** The snapshot that came before anybody listened. */
-  private untold: Frame | null = null;
 
   constructor(
     private url: string,
@@ -107,7 +108,7 @@ class Follower implements LiveFeed {
 
   subscribe(listener: FrameListener): () => void {
     this.listeners.add(listener);
-    if (this.untold) setTimeout(() => this.tellFirst()); // once all have subscribed that start with this one
+    if (this.state.seq !== null) setTimeout(() => this.listeners.has(listener) && tell(listener, {}, "snapshot"));
     return () => this.listeners.delete(listener);
   }
 
@@ -181,16 +182,7 @@ class Follower implements LiveFeed {
     else foldFrame(this.state, frame);
     this.say("live");
     document.dispatchEvent(new CustomEvent("exercise", { detail: this.state.exercise })); // assets/exercise.js
-    if (kind === "snapshot" && this.listeners.size === 0) this.untold = frame;
-    this.tellFirst();
     this.tell(frame, kind);
-  }
-
-  private tellFirst(): void {
-    if (!this.untold || this.listeners.size === 0) return;
-    const frame = this.untold;
-    this.untold = null;
-    this.tell(frame, "snapshot");
   }
 
   private say(state: Connection["state"]): void {
@@ -201,14 +193,16 @@ class Follower implements LiveFeed {
   }
 
   private tell(frame: Frame, kind: FrameKind): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(frame, kind);
-      } catch (error) {
-        // One broken panel must not stop the others.
-        console.error("a listener of the live feed failed", error);
-      }
-    }
+    for (const listener of this.listeners) tell(listener, frame, kind);
+  }
+}
+
+function tell(listener: FrameListener, frame: Frame, kind: FrameKind): void {
+  try {
+    listener(frame, kind);
+  } catch (error) {
+    // One broken panel must not stop the others.
+    console.error("a listener of the live feed failed", error);
   }
 }
 

@@ -1,7 +1,7 @@
 // What the map looks like: a MapLibre style made of the county's geometry and its layers' specs. Pure; no glyphs,
 // no sprite, no tiles, so it asks no host for anything.
 //
-// From the ground up: county, cells, water, roads, borders, warnings, heat, assets, names, cases.
+// From the ground up: county, cells, water, roads, borders, warnings, people, heat, assets, names, cases.
 
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import type { AssetLook } from "./assets.ts";
@@ -164,10 +164,10 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawLines(look),
     ...drawBorders(look),
     ...drawn("areas").flatMap((spec) => drawAreas(look, spec)),
+    ...drawn("points").map((spec) => drawPoints(look, spec)),
     drawNames(look),
     // Above the names, so that these give way.
     ...drawn("areas").map((spec) => drawDrillWords(look, spec)),
-    ...drawn("points").map((spec) => drawPoints(look, spec)),
     ...drawn("halos").map((spec) => drawHalos(look, spec)),
     ...drawn("severities").map((spec) => drawCases(look, spec)),
     keepRoom(look),

@@ -24,7 +24,10 @@ window.heard = { rings: 0, words: [] };
 class Sound { connect(to) { return to ?? this } start() {} stop() {} frequency = {}
   gain = { setValueAtTime() {}, exponentialRampToValueAtTime() {} } }
 window.AudioContext = class { state = 'running'; currentTime = 0; destination = {};
-  createOscillator() { window.heard.rings += 1 / 3; return new Sound() } createGain() { return new Sound() } };
+  constructor() { window.heard.context = this; setTimeout(() => this.onstatechange()) }
+  async resume() { this.state = 'running' } async suspend() { this.state = 'suspended' }
+  createOscillator() { if (this.state === 'running') window.heard.rings += 1 / 3; return new Sound() }
+  createGain() { return new Sound() } };
 window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text } };
 Object.defineProperty(window, 'speechSynthesis', { value: {
   getVoices: () => ['en-US', 'zh-CN'].flatMap((lang) => [{ lang, localService: false }, { lang, localService: true }]),
@@ -35,6 +38,7 @@ WATCH = """() => {
     const count = (all) => all.forEach((one) => { window.removed += one.removedNodes.length })
     new MutationObserver(count).observe(document.querySelector('[data-slot=alarms]'), { childList: true })
 }"""
+RESTS = "() => window.heard.context.state === 'suspended'"
 RINGS = "() => Math.round(window.heard.rings)"
 
 
@@ -77,6 +81,8 @@ def test_the_wall_shows_and_tells_what_waits_for_somebody(product: Appliance, co
 
     page.evaluate(WATCH)
     set_quiet(page, None)
+    page.wait_for_function(RESTS)
+    expect(page.locator("[data-slot=voice]")).to_have_attribute("data-voice", "on")
     bin_id = str(county.assets.index[0])
     product.post(tell(county, f"bin_fire:{bin_id}", 2))
     expect(rows.nth(0)).to_contain_text("垃圾箱高温")
@@ -88,6 +94,7 @@ def test_the_wall_shows_and_tells_what_waits_for_somebody(product: Appliance, co
     [words] = page.evaluate("() => window.heard.words")
     assert words.startswith("严重报警：垃圾箱高温，") and "officer" not in words
     assert page.evaluate(RINGS) == 1
+    page.wait_for_function(RESTS)
 
     product.post(tell(county, f"bin_fire:{bin_id}", 2, 0, "acked"))
     expect(call).to_be_hidden()

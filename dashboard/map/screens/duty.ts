@@ -1,8 +1,10 @@
 // The duty desk: queue, map and drawer that follow each other, and the filters that all of them share.
 
 import { readJson } from "../answers.ts";
-import { createCountyMap, type CountyMap, type Pick } from "../county_map.ts";
+import { createCountyMap, type CountyMap } from "../county_map.ts";
 import { followLive } from "../live.ts";
+import { pause } from "../pause.ts";
+import type { Pick } from "../pointer.ts";
 import { AlertSheet } from "./alert_sheet.ts";
 import { drawAlertBar } from "./alerts.ts";
 import { BulkBar } from "./desk/bulk.ts";
@@ -26,6 +28,8 @@ const LAYERS = ["grid", "open_cases", "case_clocks", "smart_bins", "traffic", "s
 const SHOWN = new Set(["grid", "open_cases", "case_clocks", "alerts", "exercise"]);
 const ALERTS_EVERY_MS = 30_000;
 const CASE_ZOOM = 14;
+/** So long at most does the map wait for the queue, which is what an officer comes for. */
+const QUEUE_FIRST_MS = 3000;
 
 /** Starts the desk on the skeleton that Dash has rendered. */
 export async function start(root: HTMLElement): Promise<void> {
@@ -131,7 +135,8 @@ export async function start(root: HTMLElement): Promise<void> {
   const home = page.slot("map");
   if (!home) return;
   const layers = page.county.layers.filter((spec) => LAYERS.includes(spec.key)).map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
-  map = await createCountyMap(home, { county: { ...page.county, layers }, lang: page.lang, feed, layers, onPick: pick });
+  const after = Promise.race([queue.filled, pause(QUEUE_FIRST_MS)]);
+  map = await createCountyMap(home, { county: { ...page.county, layers }, lang: page.lang, feed, layers, onPick: pick, after });
   // Nothing can be selected on a map that has not been drawn once.
   await map.maplibre.once("idle");
   tools = new MapTools(page, map, filters, queue, home);

@@ -147,23 +147,25 @@ export class Page {
   }
 
   /** Returns a moment (epoch seconds) in county time. */
-  time(at: number, style: "time" | "clock" | "date" | "day" | "weekday" | "moment" | "sortable"): string {
+  time(at: number, style: "time" | "clock" | "date" | "day" | "weekday" | "moment" | "full" | "year" | "sortable"): string {
     return this.format(style).format(at * 1000);
   }
 
   /** Returns hours and minutes; where the day is not today's, with it ("moment"), or it alone ("day"). */
   shortTime(at: number, now: number, otherwise: "moment" | "day" = "moment"): string {
-    return this.time(at, this.isSameDay(at, now) ? "time" : otherwise);
+    if (this.isSame("date", at, now)) return this.time(at, "time");
+    if (this.isSame("year", at, now)) return this.time(at, otherwise);
+    return this.time(at, otherwise === "day" ? "date" : "full");
   }
 
   /** Returns hours, minutes and seconds, with the day where it is not today's. */
   shortClock(at: number, now: number): string {
     const clock = this.time(at, "clock");
-    return this.isSameDay(at, now) ? clock : `${this.time(at, "day")} ${clock}`;
+    return this.isSame("date", at, now) ? clock : `${this.shortTime(at, now, "day")} ${clock}`;
   }
 
-  private isSameDay(one: number, other: number): boolean {
-    return this.time(one, "date") === this.time(other, "date");
+  private isSame(part: "date" | "year", one: number, other: number): boolean {
+    return this.time(one, part) === this.time(other, part);
   }
 
   /** Returns how long ago something was, in one unit. */
@@ -210,6 +212,8 @@ const STYLES: Record<string, Intl.DateTimeFormatOptions> = {
   day: { month: "2-digit", day: "2-digit" },
   weekday: { weekday: "short" },
   moment: { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
+  full: { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
+  year: { year: "numeric" },
   sortable: { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" },
 };
 

@@ -65,6 +65,7 @@ export interface RowNode {
 /** The part of AG Grid's API that is used here. */
 export interface GridApi {
   addEventListener(name: string, listener: (event: GridEvent) => void): void;
+  getGridOption(name: string): unknown;
   setGridOption(name: string, value: unknown): void;
   getColumnState(): { colId: string; sort?: string | null }[];
   applyColumnState(state: { state: { colId: string; sort: string | null }[]; defaultState: { sort: null } }): void;
@@ -104,12 +105,16 @@ export const MOST_CHECKED = 200;
 const FOLLOW_EVERY_MS = 1000;
 const RENEW_EVERY_MS = 30_000;
 const RETRY_MS = 5000;
+const SOURCE_EVERY_MS = 200;
 /** What the server answers when it has forgotten an order. */
 const GONE = "410";
 
 /** The queue of one desk. */
 export class Queue {
   current: QueueRow | null = null;
+  /** Resolves when the first rows are there. */
+  readonly filled: Promise<void>;
+  private fill = () => {};
   private show = "";
   private order: string | null = null;
   private first: Promise<Answer> | null = null;
@@ -138,7 +143,14 @@ export class Queue {
       ended: ({ data }: GridEvent) => data?.ended_at != null && this.filters.get("show") === "",
     });
     this.layColumns();
-    grid.setGridOption("datasource", { getRows: (asked: WindowAsked) => void this.answer(asked) });
+    this.filled = new Promise((resolve) => (this.fill = resolve));
+    const source = { getRows: (asked: WindowAsked) => void this.answer(asked) };
+    const keepSource = () => {
+      if (grid.getGridOption("datasource") !== source) grid.setGridOption("datasource", source);
+    };
+    keepSource();
+    // Dash gives the grid a source of its own as it finishes it, which may be after the grid could be had; nothing tells.
+    setInterval(keepSource, SOURCE_EVERY_MS);
     grid.addEventListener("rowClicked", ({ data, event }) => {
       // A click into the check box checks, and nothing else.
       if (data && !(event?.target as HTMLElement | null)?.closest(".ag-selection-checkbox")) this.pick(data);
@@ -260,6 +272,7 @@ export class Queue {
       const answer = await this.ask(asked.startRow);
       this.grid.hideOverlay();
       asked.successCallback(answer.rows, answer.length);
+      this.fill();
       if (this.awaited !== null) this.select(this.awaited);
       this.awaited = null;
       if (answer.length === 0) this.grid.showNoRowsOverlay();
@@ -293,6 +306,7 @@ export class Queue {
     if (asked === this.filters.query()) {
       this.order = answer.order;
       this.tell(answer, 0);
+      this.followSoon(); // what was told while it was asked for found no order to follow
     }
     return answer;
   }

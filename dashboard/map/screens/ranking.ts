@@ -52,13 +52,15 @@ export function drawExtremes(page: Page, feed: LiveFeed, map: CountyMap): void {
       return value === null || position === null ? [] : [{ id, value, position }];
     });
     trusted.sort((a, b) => b.value - a.value || a.id - b.id);
-    const rows = trusted.slice(0, fitRows(list)).map(({ id, value, position }) => ({
+    // Of more than fit, those that are as they should be are no extremes.
+    const extreme = trusted.length > fitRows(list) ? trusted.filter(({ position }) => position > 0) : trusted;
+    const rows = extreme.slice(0, fitRows(list)).map(({ id, value, position }) => ({
       key: String(id),
       name: page.words(map.nameAsset(id)),
       ...read(page, spec, value, position),
       colour: spec.legend?.[position]?.colour,
     }));
-    drawRows(page, list, rows);
+    drawRows(page, list, rows, trusted.length ? page.say("wall.extremes_calm", { class: page.words(spec.legend?.[0]) }) : undefined);
   }
 }
 
@@ -73,7 +75,7 @@ function read(page: Page, spec: LayerSpec, value: number, position: number): { w
   return { words: spec.key === "air" ? page.number(value) : page.words(spec.legend?.[position]), share };
 }
 
-function drawRows(page: Page, list: HTMLElement, rows: Row[]): void {
+function drawRows(page: Page, list: HTMLElement, rows: Row[], none = page.say("common.no_data")): void {
   syncList(
     list,
     rows.slice(0, fitRows(list)),
@@ -86,5 +88,5 @@ function drawRows(page: Page, list: HTMLElement, rows: Row[]): void {
       setAttribute(part(element, "bar"), "style", `--share: ${row.share.toFixed(3)}${colour}`);
     },
   );
-  setAttribute(list, "data-empty", rows.length ? null : page.say("common.no_data"));
+  setAttribute(list, "data-empty", rows.length ? null : none);
 }

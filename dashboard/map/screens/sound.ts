@@ -30,7 +30,7 @@ export class Siren {
       document.addEventListener(kind, () => (this.chime.wake(), this.settle()), { capture: true });
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.settle());
     feed.subscribe((frame, kind) => {
-      if (kind === "snapshot") for (const one of frame.cases ?? []) this.called.add(one.id);
+      if (kind === "snapshot") for (const one of feed.state.cases.keys()) this.called.add(one);
       if (kind === "delta") this.hear(frame.cases ?? [], frame.now ?? feed.serverNow());
     });
     this.draw();
