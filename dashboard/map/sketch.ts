@@ -37,7 +37,8 @@ export function showSketch(element: HTMLElement, look: SketchLook, feed: LiveFee
 function draw(canvas: HTMLCanvasElement, { clientWidth: width, clientHeight: height }: HTMLElement, look: SketchLook, state: LiveState): void {
   canvas.width = width * devicePixelRatio;
   canvas.height = height * devicePixelRatio;
-  const brush = canvas.getContext("2d")!;
+  // By the processor: a graphics card that is none takes seconds for so many outlines.
+  const brush = canvas.getContext("2d", { willReadFrequently: true })!;
   brush.scale(devicePixelRatio, devicePixelRatio);
   brush.lineJoin = "round";
   brush.fillStyle = look.tokens.ground;
