@@ -116,7 +116,6 @@ const FONTS_WAIT_MS = 3000;
 const FRAME_WAIT_MS = 500;
 /** So long at most do the assets wait for the county to be drawn. */
 const COUNTY_FIRST_MS = 5000;
-const ASK_AGAIN_MS = 5000;
 /** A picture that stands still must not be taken for a map that lives. */
 const SKETCH_MS = 20_000;
 
@@ -124,15 +123,26 @@ const SKETCH_MS = 20_000;
 maplibre.setWorkerUrl(new URL("./maplibre-gl-worker.js", import.meta.url).href);
 maplibre.prewarm();
 
-/** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live. */
+/** Draws a county's map into an element (of any size, also one that gets its size later) and keeps it live; throws where the browser cannot. */
 export async function createCountyMap(container: HTMLElement, options: CountyMapOptions): Promise<CountyMap> {
   const [geometry] = await Promise.all([fetchGeometry(options.county), waitForSize(container)]);
   const drop = showSketch(container, lookOfSketch(container, options, geometry), options.feed);
+  setTimeout(drop, SKETCH_MS);
   await Promise.all([loadFonts(geometry), waitForFrame(), options.after]); // the sketch is to be seen before the map's long beginning
-  const map = new DrawnCounty(container, options, geometry);
-  void Promise.race([waitForPicture(map.maplibre), pause(SKETCH_MS)]).then(drop);
+  const map = begin(container, options, geometry, drop);
+  void waitForPicture(map.maplibre).then(drop);
   window.countyBrain = { ...window.countyBrain, map };
   return map;
+}
+
+function begin(container: HTMLElement, options: CountyMapOptions, geometry: Geometry, drop: () => void): DrawnCounty {
+  try {
+    return new DrawnCounty(container, options, geometry);
+  } catch (error) {
+    drop(); // a sketch of what will not come would be taken for it
+    container.querySelector(".county-map")?.remove();
+    throw error;
+  }
 }
 
 class DrawnCounty implements CountyMap {
@@ -385,7 +395,7 @@ class DrawnCounty implements CountyMap {
   /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
   private async bringAssets(): Promise<void> {
     await this.drawn;
-    const { features } = await this.fetchAssets();
+    const { features } = await fetchPart(this.county.revision, "assets");
     if (this.destroyed) return;
     if (!this.isReady) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
     this.assets.add(features.flatMap(placeAsset));
@@ -395,18 +405,6 @@ class DrawnCounty implements CountyMap {
     this.flush();
     await this.maplibre.once("render");
     this.isWhole = true;
-  }
-
-  private async fetchAssets(): Promise<GeoJSON.FeatureCollection> {
-    for (;;) {
-      try {
-        return await fetchPart(this.county.revision, "assets");
-      } catch (error) {
-        if (this.destroyed) return { type: "FeatureCollection", features: [] };
-        console.warn("the assets are asked for again:", error);
-        await pause(ASK_AGAIN_MS);
-      }
-    }
   }
 
   private applyVisibility(spec: LayerSpec): void {

@@ -1,7 +1,10 @@
 // The county's geometry: fetched once per pack revision, never sent again.
 
 import { askAhead, readJson } from "./answers.ts";
+import { pause } from "./pause.ts";
 import type { CountyInfo } from "./wire.ts";
+
+const ASK_AGAIN_MS = 5000;
 
 const PARTS = ["cells", "villages", "towns", "county", "roads", "rivers"] as const;
 export type Part = (typeof PARTS)[number];
@@ -14,9 +17,16 @@ export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 
-/** Fetches one part. */
+/** Fetches one part; asks again until the server answers. */
 export async function fetchPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
-  return (await readJson(addressOf(revision, part))) as GeoJSON.FeatureCollection;
+  for (;;) {
+    try {
+      return (await readJson(addressOf(revision, part))) as GeoJSON.FeatureCollection;
+    } catch (error) {
+      console.warn("geometry is asked for again:", error);
+      await pause(ASK_AGAIN_MS);
+    }
+  }
 }
 
 /** Asks ahead for what `fetchGeometry` fetches. */

@@ -231,6 +231,19 @@ def test_it_says_that_data_is_simulated(page: Page, wall: Appliance, county: Cou
 
 
 @pytest.mark.timeout(600)
+def test_a_browser_that_cannot_draw_the_map_says_so_and_goes_on(page: Page, wall: Appliance, county: County) -> None:
+    page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...how) {"
+        " return kind.startsWith('webgl') ? null : get.call(this, kind, ...how) }"
+    )
+    page.goto(f"{wall.web_url}/wall")
+    expect(page.locator("[data-slot=map] .no-map")).to_contain_text("画不出地图")
+    expect(page.locator("canvas.sketch")).to_have_count(0)
+    wall.post(report("without-a-map", *point(county, 9), severity=2))
+    expect(page.locator("[data-slot=stream] [data-severity='2']").first).to_be_visible()
+
+
 @pytest.mark.parametrize("away_s", [5, 60])
 def test_it_resumes_by_itself_with_nothing_missing(
     page: Page, demo_folder: Path, tmp_path: Path, county: County, away_s: int

@@ -1,7 +1,7 @@
 // The duty desk: queue, map and drawer that follow each other, and the filters that all of them share.
 
 import { readJson } from "../answers.ts";
-import { createCountyMap, type CountyMap } from "../county_map.ts";
+import type { CountyMap } from "../county_map.ts";
 import { followLive } from "../live.ts";
 import { pause } from "../pause.ts";
 import type { Pick } from "../pointer.ts";
@@ -19,6 +19,7 @@ import { layViews } from "./desk/views.ts";
 import { Drawer } from "./drawer.ts";
 import { followHeader } from "./header.ts";
 import { followKeys } from "./keys.ts";
+import { openMap } from "./map_frame.ts";
 import { openPage, type Page } from "./page.ts";
 import { followRoster } from "./roster.ts";
 import { openQueue, type QueueRow } from "./queue.ts";
@@ -136,7 +137,8 @@ export async function start(root: HTMLElement): Promise<void> {
   if (!home) return;
   const layers = page.county.layers.filter((spec) => LAYERS.includes(spec.key)).map((spec) => ({ ...spec, shown: SHOWN.has(spec.key) }));
   const after = Promise.race([queue.filled, pause(QUEUE_FIRST_MS)]);
-  map = await createCountyMap(home, { county: { ...page.county, layers }, lang: page.lang, feed, layers, onPick: pick, after });
+  map = await openMap(page, home, { county: { ...page.county, layers }, lang: page.lang, feed, layers, onPick: pick, after });
+  if (!map) return;
   // Nothing can be selected on a map that has not been drawn once.
   await map.maplibre.once("idle");
   tools = new MapTools(page, map, filters, queue, home);

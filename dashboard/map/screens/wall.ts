@@ -1,7 +1,7 @@
 // The wall: everything on it is changed in place by the live feed; nothing is drawn for nothing.
 
 import { createCards } from "../card.ts";
-import { type CountyMap, createCountyMap, DRAW_EVERY_MS } from "../county_map.ts";
+import { type CountyMap, DRAW_EVERY_MS } from "../county_map.ts";
 import { followLive, type LiveFeed } from "../live.ts";
 import { Pace } from "../pace.ts";
 import type { Frame } from "../wire.ts";
@@ -14,6 +14,7 @@ import { followHeader } from "./header.ts";
 import { drawHealth } from "./health.ts";
 import { followIncidents } from "./incident_board.ts";
 import { chooseLayers, followLayers, type LayerChoice } from "./layers.ts";
+import { openMap } from "./map_frame.ts";
 import { followOrders } from "./orders.ts";
 import { followRows, openPage, type Page } from "./page.ts";
 import { keepPresence, nameWall } from "./presence.ts";
@@ -122,7 +123,7 @@ async function drawMap(page: Page, feed: LiveFeed, scene: Scene, drawEveryMs: nu
   const layers = chooseLayers(page, scene.layers);
   // Room for the switches above and the legend on both sides.
   const h = Math.min(innerHeight, innerWidth);
-  const map = await createCountyMap(container, {
+  const map = await openMap(page, container, {
     county: { ...page.county, layers },
     lang: page.lang,
     feed,
@@ -130,6 +131,6 @@ async function drawMap(page: Page, feed: LiveFeed, scene: Scene, drawEveryMs: nu
     drawEveryMs,
     padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.15, right: h * 0.15 },
   });
-  createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
+  if (map) createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
   return map;
 }
