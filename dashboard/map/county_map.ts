@@ -3,7 +3,7 @@
 import * as maplibre from "maplibre-gl";
 import { Assets, type PlacedAsset } from "./assets.ts";
 import { clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
-import { boxOf, centreOf, fetchGeometry, fetchPart, type Geometry, type LonLat } from "./geometry.ts";
+import { awaitPart, boxOf, centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { HeatLayer } from "./heat_layer.ts";
 import { drawHatch, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
@@ -395,7 +395,7 @@ class DrawnCounty implements CountyMap {
   /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
   private async bringAssets(): Promise<void> {
     await this.drawn;
-    const { features } = await fetchPart(this.county.revision, "assets");
+    const { features } = await awaitPart(this.county.revision, "assets");
     if (this.destroyed) return;
     if (!this.isReady) await this.maplibre.once("style.load"); // the graphics context was lost meanwhile
     this.assets.add(features.flatMap(placeAsset));

@@ -13,15 +13,20 @@ export type LonLat = [number, number];
 
 /** Fetches a county's geometry but for its assets, which come when the county is drawn; what a pack lacks is empty. */
 export async function fetchGeometry(county: CountyInfo): Promise<Geometry> {
-  const fetched = await Promise.all(PARTS.map((part) => fetchPart(county.revision, part)));
+  const fetched = await Promise.all(PARTS.map((part) => awaitPart(county.revision, part)));
   return Object.fromEntries(PARTS.map((part, i) => [part, fetched[i]])) as Geometry;
 }
 
-/** Fetches one part; asks again until the server answers. */
+/** Fetches one part. */
 export async function fetchPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
+  return (await readJson(addressOf(revision, part))) as GeoJSON.FeatureCollection;
+}
+
+/** Fetches one part, and asks again until the server answers. */
+export async function awaitPart(revision: string, part: Part | "assets"): Promise<GeoJSON.FeatureCollection> {
   for (;;) {
     try {
-      return (await readJson(addressOf(revision, part))) as GeoJSON.FeatureCollection;
+      return await fetchPart(revision, part);
     } catch (error) {
       console.warn("geometry is asked for again:", error);
       await pause(ASK_AGAIN_MS);

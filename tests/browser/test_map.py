@@ -292,6 +292,23 @@ def test_the_county_is_sketched_until_its_map_is_drawn(
     page.close()
 
 
+def test_geometry_that_did_not_come_is_asked_for_again(chromium: Browser, server: RunningServer) -> None:
+    page: Page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            return route.continue_()
+        refused.append(route.request.url)
+        return route.abort()
+
+    page.route("**/api/geometry/*/cells", refuse_once)
+    page.goto(server.url)
+    page.wait_for_function("window.countyBrain?.map?.isWhole")
+    assert len(refused) == 1
+    page.close()
+
+
 def test_dots_have_the_colour_of_their_class_and_a_mark_lies_over_its_dot(page: Page, hub: FixtureHub) -> None:
     colours, detector = _colours("traffic"), BINS + 3
     show_only(page, "traffic", "smart_bins")
