@@ -38,7 +38,7 @@ WATCH = """() => {
     const count = (all) => all.forEach((one) => { window.removed += one.removedNodes.length })
     new MutationObserver(count).observe(document.querySelector('[data-slot=alarms]'), { childList: true })
 }"""
-RESTS = "() => window.heard.context.state === 'suspended'"
+RESTS = "() => window.heard.context?.state === 'suspended'"
 RINGS = "() => Math.round(window.heard.rings)"
 
 

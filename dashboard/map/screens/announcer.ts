@@ -87,6 +87,7 @@ export class Announcer {
   /** Tells what waits until nothing does; what comes meanwhile waits with it. */
   private async tellAll(): Promise<void> {
     this.busy = true;
+    this.chime.wake(); // the page may be so young that it has not been opened yet
     while (this.waiting.size) {
       await pause(GATHER_MS);
       const due = this.listDue();
