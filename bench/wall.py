@@ -62,8 +62,6 @@ MAP = """(() => {
 OURS = (SKETCH, MAP, f"{MAP} && countyBrain.map.isWhole")
 PLAIN = "document.querySelector('.js-plotly-plot')?._fullLayout?.map?._subplot?.map?.loaded()"
 PANEL = "window.Bokeh?.documents?.[0]?.is_idle"
-
-
 # What holds when the first picture is there, when the map is, and when all assets are.
 Stages = tuple[str, str, str]
 
@@ -208,9 +206,8 @@ def measure_page(
 ) -> Cost:
     """Return what a page takes; the times of its pictures are the medians of so many cold starts.
 
-    rests: it draws nothing while `update` is
-    not called, so what a second takes then can be taken off. answers: what is in the address of the answers that bring
-    an update; without it each update is drawn.
+    rests: it draws nothing while `update` is not called, so what a second takes then can be taken off. answers: what is
+    in the address of the answers that bring an update; without it each update is drawn.
     """
     pictures = []
     for _ in range(starts - 1):
@@ -254,7 +251,7 @@ def open_cold(url: str, stages: Stages) -> Iterator[tuple[Page, list[float]]]:
             page.add_init_script(NOTE_PICTURE % (stage, number))
         page.goto(url)
         page.wait_for_function(f"() => Object.keys(window.reachedAt ?? {{}}).length === {len(stages)}")
-        yield page, [page.evaluate(f"window.reachedAt[{number}] / 1000") for number in range(len(stages))]
+        yield page, page.evaluate("Object.values(window.reachedAt).map((ms) => ms / 1000)")
         browser.close()
 
 

@@ -9,19 +9,20 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 _ROOT: Final = Path(__file__).parent.parent
+_BUNDLE_VERSION: Final = "assets/build/version.txt"
 _MADE_OF: Final = (
     "dashboard/**/*.py",
     "dashboard/**/*.toml",
     "layers/**/*.py",
     "assets/*.*",
-    "assets/build/version.txt",
+    _BUNDLE_VERSION,
 )
 
 
 def read_bundle_version() -> str:
     """Return the version of the pages' script and style sheet; empty, with an error logged, where they are missing."""
     try:
-        return (_ROOT / "assets" / "build" / "version.txt").read_text()
+        return (_ROOT / _BUNDLE_VERSION).read_text()
     except FileNotFoundError:
         log.error("the bundle is missing: run `make setup`")
         return ""

@@ -2,7 +2,7 @@
 
 const asked = new Map<string, Promise<unknown>>();
 
-/** Asks an address ahead: the first who reads it gets what it answered. */
+/** Asks an address ahead: the first who reads it gets what it answered. Nobody need wait for it, nor for its failure. */
 export function askAhead(url: string): Promise<unknown> {
   const answer = fetchJson(url);
   answer.catch(() => asked.delete(url)); // who reads it then asks anew, and sees what is wrong

@@ -36,7 +36,7 @@ export async function awaitPart(revision: string, part: Part | "assets"): Promis
 
 /** Asks ahead for what `fetchGeometry` fetches. */
 export function askGeometry(revision: string): void {
-  for (const part of PARTS) void askAhead(addressOf(revision, part)).catch(() => undefined);
+  for (const part of PARTS) void askAhead(addressOf(revision, part));
 }
 
 function addressOf(revision: string, part: Part | "assets"): string {

@@ -47,7 +47,7 @@ async function askCounty(): Promise<void> {
   followLive("/live");
   const { revision } = (await askAhead("/api/county")) as CountyInfo;
   askGeometry(revision);
-  await askAhead(`/api/places/${revision}`);
+  void askAhead(`/api/places/${revision}`);
 }
 
 const started = new WeakSet<Element>();

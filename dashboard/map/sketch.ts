@@ -1,5 +1,6 @@
 // The county as a still picture, until there is its map: without a graphics card MapLibre's first takes seconds.
 
+import { MercatorCoordinate } from "maplibre-gl";
 import type { LonLat } from "./geometry.ts";
 import type { LiveFeed, LiveState } from "./live.ts";
 import { SHAPES } from "./markers.ts";
@@ -51,7 +52,7 @@ function draw(canvas: HTMLCanvasElement, { clientWidth: width, clientHeight: hei
   for (const spec of drawn("severities")) drawCases(brush, look, spec, state, project);
 }
 
-/** Returns the projection (Web Mercator, as MapLibre's) that fits the box into its room; it gives pixels. */
+/** Returns the projection that fits the box into its room; it gives pixels. */
 function fit({ box: [west, south, east, north], padding }: SketchLook, width: number, height: number): Project {
   const [left, top] = project([west, north]);
   const [right, bottom] = project([east, south]);
@@ -64,8 +65,9 @@ function fit({ box: [west, south, east, north], padding }: SketchLook, width: nu
   };
 }
 
-function project([lon, lat]: LonLat): LonLat {
-  return [lon / 360, -Math.asinh(Math.tan((lat * Math.PI) / 180)) / (2 * Math.PI)];
+function project(place: LonLat): LonLat {
+  const { x, y } = MercatorCoordinate.fromLngLat(place);
+  return [x, y];
 }
 
 function drawCells(brush: Brush, { geometry }: SketchLook, spec: LayerSpec, state: LiveState, project: Project): void {

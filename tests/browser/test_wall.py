@@ -230,7 +230,6 @@ def test_it_says_that_data_is_simulated(page: Page, wall: Appliance, county: Cou
     expect(page.locator("[data-screen]")).to_contain_text("模拟数据")
 
 
-@pytest.mark.timeout(600)
 def test_a_browser_that_cannot_draw_the_map_says_so_and_goes_on(page: Page, wall: Appliance, county: County) -> None:
     page.add_init_script(
         "const get = HTMLCanvasElement.prototype.getContext;"
@@ -244,6 +243,7 @@ def test_a_browser_that_cannot_draw_the_map_says_so_and_goes_on(page: Page, wall
     expect(page.locator("[data-slot=stream] [data-severity='2']").first).to_be_visible()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("away_s", [5, 60])
 def test_it_resumes_by_itself_with_nothing_missing(
     page: Page, demo_folder: Path, tmp_path: Path, county: County, away_s: int
