@@ -64,8 +64,8 @@ export interface CountyMapOptions {
   padding?: Padding;
   /** Whether to draw a scale bar (on by default). */
   scale?: boolean;
-  /** How often it draws at most what the feed tells (four times a second by default). */
-  drawEveryMs?: number;
+  /** When it draws what the feed tells: by default at most four times a second. Who shares it draws in the same frame. */
+  pace?: Pace;
   /** What the map waits for; until then there is its sketch. */
   after?: Promise<unknown>;
 }
@@ -198,7 +198,7 @@ class DrawnCounty implements CountyMap {
   ) {
     this.feed = options.feed;
     this.county = options.county;
-    this.pace = new Pace(options.drawEveryMs ?? DRAW_EVERY_MS, () => this.flush());
+    this.pace = options.pace ?? new Pace(DRAW_EVERY_MS);
     this.padding = options.padding ?? PADDING;
     this.box = seenBox(options.county);
     // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
@@ -348,7 +348,7 @@ class DrawnCounty implements CountyMap {
   destroy(): void {
     this.destroyed = true;
     this.unsubscribe();
-    this.pace.stop();
+    this.pace.drop(this.flush);
     this.listeners.clear();
     this.maplibre.remove();
     this.container.remove();
@@ -504,7 +504,7 @@ class DrawnCounty implements CountyMap {
   }
 
   private schedule(): void {
-    if (this.isReady) this.pace.ask();
+    if (this.isReady) this.pace.ask(this.flush);
   }
 
   /** Paints everything anew from the feed's state: after the start, and after a lost graphics context. */
@@ -520,7 +520,7 @@ class DrawnCounty implements CountyMap {
     this.drawSelection();
   }
 
-  private flush(): void {
+  private flush = (): void => {
     if (!this.isReady) return;
     this.addAssets();
     for (const [key, ids] of this.dirty) {
@@ -531,7 +531,7 @@ class DrawnCounty implements CountyMap {
     }
     this.dirty.clear();
     this.markersSettled ||= this.feed.state.layers.has("open_cases");
-  }
+  };
 
   private draw(spec: LayerSpec, changed: [number, Feature | null][]): void {
     const drawing = chooseDrawing(spec);

@@ -1,4 +1,4 @@
-// The wall's charts: Dash draws them once, empty; here they are filled in place, each every half minute, one after another.
+// The wall's charts: Dash draws them once, empty; here they are filled in place, each once a minute, one after another.
 
 import type { LiveFeed } from "../live.ts";
 import type { Chart } from "../wire.ts";
@@ -6,7 +6,7 @@ import type { Page } from "./page.ts";
 import { isParked, setAttribute } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
-const CADENCE_MS = 30_000;
+const CADENCE_MS = 60_000;
 const HOUR = 3600;
 const MOST_CLASSES = 6;
 

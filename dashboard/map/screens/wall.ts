@@ -78,18 +78,20 @@ export async function start(root: HTMLElement): Promise<void> {
   const orders = wall === null ? null : followOrders(page, feed, wall, { scenes, rotation, map: () => drawn, restore: show });
   if (wall !== null) keepPresence(page, feed, wall, { rotation, map: () => drawn, contextsLost: () => contextsLost() });
   incidents = followIncidents(page, feed, { scenes, rotation, map: () => map, isOrdered: () => orders?.isOrdered() ?? false });
-  const drawEveryMs = page.places.cells.length < MANY_CELLS ? DRAW_EVERY_MS : MANY_DRAWN_EVERY_MS;
+  // Map and panels keep one pace: what both draw is one frame of the page.
+  const pace = new Pace(page.places.cells.length < MANY_CELLS ? DRAW_EVERY_MS : MANY_DRAWN_EVERY_MS);
   let heard: Frame[] = [];
-  const pace = new Pace(drawEveryMs, () => {
-    redraw(Object.assign({}, ...heard));
-    for (const frame of heard) pulseSevere(page, frame);
+  const redrawHeard = () => {
+    const frames = heard;
     heard = [];
-  });
+    redraw(Object.assign({}, ...frames));
+    for (const frame of frames) pulseSevere(page, frame);
+  };
   feed.subscribe((frame, kind) => {
     if (kind === "snapshot") redrawAll();
     else if (kind === "delta") {
       heard.push(frame);
-      pace.ask();
+      pace.ask(redrawHeard);
     }
   });
   setInterval(() => {
@@ -104,7 +106,7 @@ export async function start(root: HTMLElement): Promise<void> {
 
   const scene = rotation.turn.scene;
   setTimeout(() => hangCharts(page), CHARTS_AFTER_MS);
-  map = await drawMap(page, feed, scene, drawEveryMs);
+  map = await drawMap(page, feed, scene, pace);
   if (!map) return;
   void map.drawn.then(() => hangCharts(page));
   layers = followLayers(page, map, chooseLayers(page, scene.layers));
@@ -117,7 +119,7 @@ export async function start(root: HTMLElement): Promise<void> {
   orders?.obey();
 }
 
-async function drawMap(page: Page, feed: LiveFeed, scene: Scene, drawEveryMs: number): Promise<CountyMap | null> {
+async function drawMap(page: Page, feed: LiveFeed, scene: Scene, pace: Pace): Promise<CountyMap | null> {
   const container = page.slot("map");
   if (!container) return null;
   const layers = chooseLayers(page, scene.layers);
@@ -128,7 +130,7 @@ async function drawMap(page: Page, feed: LiveFeed, scene: Scene, drawEveryMs: nu
     lang: page.lang,
     feed,
     layers,
-    drawEveryMs,
+    pace,
     padding: { top: h * 0.08, bottom: h * 0.03, left: h * 0.15, right: h * 0.15 },
   });
   if (map) createCards(map, { lang: page.lang, words: { close: page.say("common.close"), unavailable: page.say("common.unavailable") } });
