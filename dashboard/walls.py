@@ -24,9 +24,9 @@ from dashboard.people.audit import Audit, open_audit
 from dashboard.people.demo import DemoViewer
 from dashboard.people.forms import name_address
 from dashboard.people.gate import is_secure
+from dashboard.people.lookup import SessionsAway
 from dashboard.people.notes import record
 from dashboard.people.permissions import may
-from dashboard.people.sessions import SessionsAway
 from dashboard.people.sheets import NO_STORE, Sheets
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.people.walls import (

@@ -15,10 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.people import demo, forgery
 from dashboard.people.forgery import SAFE_METHODS, choose_token, current_token, is_own, is_token, names_this_machine
+from dashboard.people.lookup import SessionsAway
 from dashboard.people.permissions import may_reach
 from dashboard.people.policy import list_headers
 from dashboard.people.register import Register
-from dashboard.people.sessions import Session, SessionsAway
+from dashboard.people.sessions import Session
 from dashboard.people.sheets import NO_STORE, Sheets, name_login
 from dashboard.people.viewer import Viewer, current_viewer
 from dashboard.people.walls import COOKIE as WALL_COOKIE

@@ -13,10 +13,10 @@ from dashboard.people.accounts import Account, AccountError, Verdict, normalize_
 from dashboard.people.forgery import current_token
 from dashboard.people.forms import has_token, name_address, read_form
 from dashboard.people.gate import SESSION_COOKIE, is_secure
+from dashboard.people.lookup import digest_token
 from dashboard.people.notes import record
 from dashboard.people.permissions import RIGHTS
 from dashboard.people.register import Register
-from dashboard.people.sessions import digest_token
 from dashboard.people.sheets import NO_STORE, Sheets, choose_next
 from dashboard.people.viewer import Viewer, find_viewer, get_viewer
 from dashboard.people.walls import WallViewer

@@ -6,26 +6,19 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from time import monotonic
 from typing import Final
 
 from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from dashboard.people.lookup import Lookup, digest_token
 from dashboard.people.viewer import Viewer
 from ingest.settings import Settings
 from ingest.tables import accounts, as_ms, as_time, sessions
 
-LOOKED_UP_EVERY_S: Final = 1.0  # so long may a log-in that was ended elsewhere still count
-MISSES_LOOKED_UP_EVERY_S: Final = 0.1
 NOTED_EVERY: Final = timedelta(minutes=1)  # how finely use is written down
 
 log = logging.getLogger("dashboard.people")
-
-
-class SessionsAway(RuntimeError):  # noqa: N818 - it says what is the case
-    """The database is away and was so from the beginning: nobody can be told from anybody."""
 
 
 @dataclass(frozen=True)
@@ -128,54 +121,25 @@ class Sessions:
         )
 
 
-class Roll:
-    """Who is logged in, looked up in SQL at most once a second however many ask; for the event loop.
-
-    While the database is away the last answer stands, but limits go on passing.
-    """
+class Roll(Lookup[Session]):
+    """Who is logged in; while the database is away limits go on passing."""
 
     def __init__(self, sessions: Sessions):
+        super().__init__(sessions.read_all)
         self._sessions = sessions
-        self._known: dict[str, Session] | None = None
-        self._looked_at = -LOOKED_UP_EVERY_S
-        self._lock = asyncio.Lock()
 
     async def find(self, token: str) -> Session | None:
         """Return the log-in that a token stands for, unless it is over; raises `SessionsAway`."""
-        digest = digest_token(token)
-        session = (await self._look_up(LOOKED_UP_EVERY_S)).get(digest)
-        if session is None:  # begun by another process a moment ago, perhaps
-            session = (await self._look_up(MISSES_LOOKED_UP_EVERY_S)).get(digest)
+        session = await super().find(token)
         return None if session is None or self._sessions.is_over(session) else session
 
     async def note_use(self, session: Session) -> None:
         """Move the idle limit of a log-in; it is written down only now and then."""
         now = self._sessions.now()
-        if now - session.used_at < NOTED_EVERY or self._known is None:
+        if now - session.used_at < NOTED_EVERY:
             return
-        self._known[session.digest] = replace(session, used_at=now)
+        self.put(session.digest, replace(session, used_at=now))
         try:
             await asyncio.to_thread(self._sessions.note_use, session.digest)
         except SQLAlchemyError as error:
             log.warning("that a log-in is used could not be written: %s", type(error).__name__)
-
-    def forget(self) -> None:
-        """Look into SQL for the next who asks: something was changed just now."""
-        self._looked_at = -LOOKED_UP_EVERY_S
-
-    async def _look_up(self, every_s: float) -> dict[str, Session]:
-        async with self._lock:
-            if self._known is None or monotonic() - self._looked_at >= every_s:
-                started = monotonic()
-                try:
-                    self._known = await asyncio.to_thread(self._sessions.read_all)
-                except SQLAlchemyError as error:
-                    if self._known is None:
-                        raise SessionsAway("the database is away, so nobody can be told from anybody") from error
-                self._looked_at = started
-            return self._known
-
-
-def digest_token(token: str) -> str:
-    """Return what stands for a token where it is kept: its SHA-256, in hex."""
-    return sha256(token.encode(errors="surrogatepass")).hexdigest()

@@ -1,18 +1,16 @@
 """Walls that show without a log-in: a random token in a wall's browser, and in SQL its digest until it is revoked."""
 
-import asyncio
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import Engine, Row, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from dashboard.people.sessions import LOOKED_UP_EVERY_S, MISSES_LOOKED_UP_EVERY_S, SessionsAway, digest_token
+from dashboard.people.lookup import Lookup, digest_token
 from dashboard.people.viewer import Viewer
 from geo.county import County
 from ingest.formats.walls import NAME_PATTERN
@@ -83,43 +81,15 @@ class Walls:
             raise WallError("name_unknown")
 
 
-class WallRoll:
-    """Which walls there are, looked up in SQL at most once a second however many ask; for the event loop.
-
-    While the database is away the last answer stands.
-    """
+class WallRoll(Lookup[Wall]):
+    """Which walls there are, switched off or not."""
 
     def __init__(self, walls: Walls):
-        self._walls = walls
-        self._known: Mapping[str, Wall] | None = None
-        self._looked_at = float("-inf")
-        self._lock = asyncio.Lock()
-
-    async def find(self, token: str) -> Wall | None:
-        """Return the wall that a token stands for, switched off or not; raises `SessionsAway`."""
-        digest = digest_token(token)
-        wall = (await self._look_up(LOOKED_UP_EVERY_S)).get(digest)
-        return wall or (await self._look_up(MISSES_LOOKED_UP_EVERY_S)).get(digest)  # made a moment ago, perhaps
+        super().__init__(walls.read_all)
 
     async def list_on(self) -> list[Wall]:
         """Return the walls that are not switched off, by name; raises `SessionsAway`."""
-        return [wall for wall in (await self._look_up(LOOKED_UP_EVERY_S)).values() if wall.revoked_at is None]
-
-    def forget(self) -> None:
-        """Look into SQL for the next who asks: something was changed just now."""
-        self._looked_at = float("-inf")
-
-    async def _look_up(self, every_s: float) -> Mapping[str, Wall]:
-        async with self._lock:
-            if self._known is None or monotonic() - self._looked_at >= every_s:
-                started = monotonic()
-                try:
-                    self._known = await asyncio.to_thread(self._walls.read_all)
-                except SQLAlchemyError as error:
-                    if self._known is None:
-                        raise SessionsAway("the database is away, so no wall can be told from another") from error
-                self._looked_at = started
-            return self._known
+        return [wall for wall in (await self.read()).values() if wall.revoked_at is None]
 
 
 def view_as(wall: Wall) -> WallViewer:
