@@ -347,8 +347,8 @@ class DrawnCounty implements CountyMap {
 
   destroy(): void {
     this.destroyed = true;
+    this.isReady = false;
     this.unsubscribe();
-    this.pace.drop(this.flush);
     this.listeners.clear();
     this.maplibre.remove();
     this.container.remove();

@@ -17,9 +17,4 @@ export class Pace {
       for (const act of acts) queueMicrotask(act); // one that fails takes none of the others with it
     }, Math.max(0, this.doneAt + this.everyMs - performance.now()));
   }
-
-  /** Has something not done that was asked for. */
-  drop(act: () => void): void {
-    this.asked.delete(act);
-  }
 }
