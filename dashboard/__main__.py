@@ -20,6 +20,7 @@ from dashboard.live import Hub
 from dashboard.people import audit_command, wall_commands
 from dashboard.people.commands import add_arguments, run_command
 from dashboard.people.entrance import guard_app
+from dashboard.people.register import find_register
 from geo.builtin import provide_demo
 from geo.county import County, PackError, load_county
 from ingest.settings import SettingError, Settings, read_settings
@@ -128,7 +129,7 @@ def serve(settings: Settings, county: County, listener: socket.socket, live_only
 def _make_live_app(settings: Settings, county: County, hub: Hub, engine: Engine) -> FastAPI:
     app = FastAPI(title="County Brain: live", openapi_url=None)
     app.include_router(make_live_router(hub, engine))
-    guard_app(app, settings, county, pages=False)
+    guard_app(app, settings, county, find_register(settings), pages=False)
     return app
 
 

@@ -26,6 +26,7 @@ from dashboard.panels.frame import name_county
 from dashboard.people.audit_page import make_audit_router
 from dashboard.people.entrance import guard_app
 from dashboard.people.permissions import PAGES, may, may_open
+from dashboard.people.register import find_register
 from dashboard.people.sheets import Sheets
 from dashboard.people.unmasking import make_unmasking_router, open_persons
 from dashboard.people.viewer import get_viewer
@@ -147,7 +148,8 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     dash.layout = html.Div([dcc.Location(id=ids.URL, refresh="callback-nav"), html.Div(id=ids.PAGE)])
     book = FactBook(engine, county)
     publisher = Publisher(settings)
-    shifts = open_shifts(settings, county, engine, publisher)
+    register = find_register(settings)
+    shifts = open_shifts(settings, county, engine, publisher, register)
     scenes = read_scenes(county)
     _register_pages(dash, settings, county, engine, book, shifts, scenes)
     # Dash collects assets and callbacks at the first request to one of its own addresses; a page comes before that.
@@ -155,10 +157,11 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     app: FastAPI = dash.server
     sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
     # Routes are tried in their order, and walls say most often that they are there.
-    app.include_router(make_walls_router(open_wall_desk(settings, county, hub, publisher, scenes), sheets))
+    desk = open_wall_desk(settings, county, hub, publisher, scenes, register)
+    app.include_router(make_walls_router(desk, sheets))
     _include_routers(app, settings, county, hub, engine, book, publisher)
     app.include_router(make_shifts_router(shifts))
-    guard_app(app, settings, county, dash.csp_hashes())
+    guard_app(app, settings, county, register, dash.csp_hashes())
     return app
 
 

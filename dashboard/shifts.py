@@ -25,6 +25,7 @@ from dashboard.people.audit import Audit, open_audit
 from dashboard.people.forms import name_address
 from dashboard.people.notes import record
 from dashboard.people.permissions import may
+from dashboard.people.register import Register
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.publishing import SOURCE, Publisher, make_event_id
 from dashboard.replies import JsonResponse, read_body, shield
@@ -37,7 +38,6 @@ from ingest.rows.shifts import HandOver, find_signature, list_hand_overs, read_h
 from ingest.sealing import find_keyring
 from ingest.settings import Settings
 from ingest.signatures import digest_content
-from ingest.store import name_database, open_database
 from ingest.tables import as_ms
 
 RECORDED_WITHIN_S: Final = 8.0
@@ -117,7 +117,7 @@ class Signed:
 class Shifts:
     """The shifts of a county's desks; one a process. What reads SQL blocks and may raise SQLAlchemy's errors.
 
-    accounts: None where there is no log-in, and a word is enough; they count wrong passwords with `writer`.
+    accounts: None where there is no log-in, and a word is enough; they count wrong passwords.
     notes: where signatures are written down.
     """
 
@@ -129,7 +129,6 @@ class Shifts:
     publisher: Publisher
     notes: Audit
     accounts: Accounts | None
-    writer: Engine | None
     attempts: Attempts = field(default_factory=Attempts)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SHEETS_AT_ONCE))
 
@@ -288,17 +287,16 @@ class Shifts:
         return Signed("pending", 202)
 
 
-def open_shifts(settings: Settings, county: County, engine: Engine, publisher: Publisher) -> Shifts:
-    """Return the shifts of a county; `engine` is for reading and stays the caller's, as the publisher does."""
+def open_shifts(
+    settings: Settings, county: County, engine: Engine, publisher: Publisher, register: Register | None
+) -> Shifts:
+    """Return the shifts of a county; `engine` is for reading and stays the caller's, as the others do."""
     rulebook = read_rulebook(county)
-    log_in = settings.auth == "on"
     table = read_shifts(county.case_settings, county.time_zone)
-    people = find_people(engine, county, log_in, settings.ui_lang)
-    writer = open_database(name_database(settings)) if log_in else None
-    accounts = None if writer is None else Accounts(writer)
+    people = find_people(engine, county, register is not None, settings.ui_lang)
+    accounts = None if register is None else register.accounts
     roster = Roster(engine, table, find_keyring(settings), people)
-    audit = open_audit(settings)
-    return Shifts(engine, county, rulebook, table, roster, publisher, audit, accounts, writer)
+    return Shifts(engine, county, rulebook, table, roster, publisher, open_audit(settings), accounts)
 
 
 def make_shifts_router(shifts: Shifts) -> APIRouter:
@@ -308,8 +306,6 @@ def make_shifts_router(shifts: Shifts) -> APIRouter:
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
         await asyncio.to_thread(shifts.notes.close)
-        if shifts.writer is not None:
-            await asyncio.to_thread(shifts.writer.dispose)
 
     router = APIRouter(lifespan=lifespan)
     _add_roster(router, shifts)

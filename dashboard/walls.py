@@ -15,7 +15,6 @@ import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 from msgspec import Meta
-from sqlalchemy import Engine
 
 from dashboard.frames import list_orders
 from dashboard.live import Hub
@@ -27,6 +26,7 @@ from dashboard.people.gate import is_secure
 from dashboard.people.lookup import SessionsAway
 from dashboard.people.notes import record
 from dashboard.people.permissions import may
+from dashboard.people.register import Register
 from dashboard.people.sheets import NO_STORE, Sheets
 from dashboard.people.viewer import Viewer, get_viewer
 from dashboard.people.walls import (
@@ -34,8 +34,6 @@ from dashboard.people.walls import (
     COOKIE_AGE_S,
     START,
     WallError,
-    WallRoll,
-    Walls,
     WallViewer,
     check_area,
     name_wall,
@@ -50,7 +48,6 @@ from ingest.formats.walls import NAME_PATTERN
 from ingest.presence import Beat, Presence, Sighting
 from ingest.records import WallOrdered
 from ingest.settings import Settings
-from ingest.store import name_database, open_database
 from ingest.stream import StreamUnavailable, connect_async
 from ingest.tables import as_ms
 from layers.places import feature_id
@@ -109,7 +106,7 @@ class Known:
 
 @dataclass(frozen=True)
 class WallDesk:
-    """What the routes work with; one a process. roll, kept and writer are None where there is no log-in."""
+    """What the routes work with; one a process. register: None where there is no log-in."""
 
     county: County
     scenes: Scenes
@@ -117,14 +114,12 @@ class WallDesk:
     publisher: Publisher
     presence: Presence
     notes: Audit
-    kept: Walls | None
-    roll: WallRoll | None
-    writer: Engine | None
+    register: Register | None
 
     async def list_walls(self, viewer: Viewer) -> list[Known]:
         """Return the walls in a viewer's area: those with a token, and those that showed within a day."""
         seen = await self._read_presence()
-        made = await self.roll.list_on() if self.roll is not None else []
+        made = await self.register.wall_roll.list_on() if self.register is not None else []
         known = {wall.name: Known(wall.name, wall.area, wall.made_at, seen.get(wall.name)) for wall in made}
         for name, sighting in seen.items():
             # Of a wall that was switched off the last word is still there for a day.
@@ -179,13 +174,12 @@ class WallDesk:
             raise HTTPException(422, "case_id: lies outside the wall's area")
 
 
-def open_wall_desk(settings: Settings, county: County, hub: Hub, publisher: Publisher, scenes: Scenes) -> WallDesk:
-    """Return what the walls of a county are run with."""
-    writer = open_database(name_database(settings)) if settings.auth == "on" else None
-    kept = None if writer is None else Walls(writer)
+def open_wall_desk(
+    settings: Settings, county: County, hub: Hub, publisher: Publisher, scenes: Scenes, register: Register | None
+) -> WallDesk:
+    """Return what the walls of a county are run with; the register stays the caller's."""
     presence = Presence(connect_async(hub.redis_url, REDIS_TIMEOUT_S))
-    roll = None if kept is None else WallRoll(kept)
-    return WallDesk(county, scenes, hub, publisher, presence, open_audit(settings), kept, roll, writer)
+    return WallDesk(county, scenes, hub, publisher, presence, open_audit(settings), register)
 
 
 def make_walls_router(desk: WallDesk, sheets: Sheets) -> APIRouter:
@@ -196,8 +190,6 @@ def make_walls_router(desk: WallDesk, sheets: Sheets) -> APIRouter:
         yield
         await desk.presence.close()
         await asyncio.to_thread(desk.notes.close)
-        if desk.writer is not None:
-            await asyncio.to_thread(desk.writer.dispose)
 
     router = APIRouter(lifespan=lifespan)
     _add_start(router, desk, sheets)
@@ -210,7 +202,7 @@ def _add_start(router: APIRouter, desk: WallDesk, sheets: Sheets) -> None:
     @router.get(START, include_in_schema=False)
     async def show_start(request: Request) -> Response:
         lang = sheets.choose_lang(request)
-        if desk.roll is None:
+        if desk.register is None:
             return RedirectResponse(f"/wall?lang={lang}", 303, NO_STORE)
         texts = json.dumps(pick_section(lang, "wall_start"), ensure_ascii=False)
         heading, message = text(lang, "wall_start.heading"), text(lang, "common.connecting")
@@ -221,12 +213,12 @@ def _add_start(router: APIRouter, desk: WallDesk, sheets: Sheets) -> None:
         starting = read_body(await request.body(), Starting)
         if not forgery.is_token(request.headers.get(forgery.HEADER), request.cookies.get(forgery.COOKIE)):
             raise HTTPException(403, "the header X-CSRF-Token is missing or not that of this page")
-        if desk.roll is None or not starting.token:
+        if desk.register is None or not starting.token:
             answer = Response(status_code=204)
             answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
             return answer
         try:
-            wall = await desk.roll.find(starting.token)
+            wall = await desk.register.wall_roll.find(starting.token)
         except SessionsAway as error:
             raise HTTPException(503, str(error), {"Retry-After": "2"}) from None
         if wall is None or wall.revoked_at is not None:
@@ -271,30 +263,30 @@ def _add_walls(router: APIRouter, desk: WallDesk) -> None:
         orders = await ask_in_scope(desk.hub, list_orders)
         now = datetime.now(UTC)
         described = [_describe(desk.county, wall, orders.get(wall.name)) for wall in walls]
-        return JsonResponse({"now": as_ms(now), "tokens": desk.roll is not None, "walls": described})
+        return JsonResponse({"now": as_ms(now), "tokens": desk.register is not None, "walls": described})
 
     @router.post("/api/walls", response_class=Response, summary="Make a wall; its token is told this once")
     async def make(request: Request) -> Response:
-        viewer, kept, roll = _need_maker(desk)
+        viewer, register = _need_maker(desk)
         making = read_body(await request.body(), Making)
         try:
             check_area(desk.county, making.area)
-            wall, token = await shield(asyncio.to_thread(kept.add, making.name, making.area, viewer.name))
+            wall, token = await shield(asyncio.to_thread(register.walls.add, making.name, making.area, viewer.name))
         except WallError as fault:
             raise HTTPException(422, f"name: {_explain(fault)}") from None
-        roll.forget()
+        register.wall_roll.forget()
         details = {"area": wall.area}
         await shield(record(desk.notes, viewer, "wall.add", wall.name, details, name_address(request)))
         return JsonResponse({"wall": wall.name, "token": token}, 201)
 
     @router.post("/api/walls/{name}/revoke", response_class=Response, summary="Switch a wall off for good")
     async def revoke(request: Request, name: str) -> Response:
-        viewer, kept, roll = _need_maker(desk)
+        viewer, register = _need_maker(desk)
         try:
-            await shield(asyncio.to_thread(kept.revoke, name, viewer.role))
+            await shield(asyncio.to_thread(register.walls.revoke, name, viewer.role))
         except WallError as fault:
             raise HTTPException(404, _explain(fault)) from None
-        roll.forget()
+        register.wall_roll.forget()
         await shield(record(desk.notes, viewer, "wall.revoke", name, address=name_address(request)))
         return JsonResponse({"wall": name})
 
@@ -304,12 +296,12 @@ def _add_walls(router: APIRouter, desk: WallDesk) -> None:
         return JsonResponse({"id": await shield(desk.send(get_viewer(), name, sending))}, 202)
 
 
-def _need_maker(desk: WallDesk) -> tuple[Viewer, Walls, WallRoll]:
+def _need_maker(desk: WallDesk) -> tuple[Viewer, Register]:
     """Return who makes walls; raises `HTTPException` 403 for who may not, or where none has a token."""
     viewer = get_viewer()
-    if not may(viewer, "people") or desk.kept is None or desk.roll is None:
+    if not may(viewer, "people") or desk.register is None:
         raise HTTPException(403, "only administrators make walls, where there is a log-in")
-    return viewer, desk.kept, desk.roll
+    return viewer, desk.register
 
 
 def _describe(county: County, wall: Known, order: WallOrdered | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Lookup(Generic[Kept]):
     def __init__(self, read_all: Callable[[], dict[str, Kept]]):
         self._read_all = read_all
         self._known: dict[str, Kept] | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = self._changed_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def find(self, token: str) -> Kept | None:
@@ -41,7 +41,7 @@ class Lookup(Generic[Kept]):
 
     async def read(self) -> dict[str, Kept]:
         """Return all there is by digest, as of a second ago at most; raises `SessionsAway`."""
-        return await self._read_since(monotonic() - LOOKED_UP_EVERY_S)
+        return await self._read_since(max(self._changed_at, monotonic() - LOOKED_UP_EVERY_S))
 
     async def _read_since(self, since: float) -> dict[str, Kept]:
         if self._known is not None and self._looked_at >= since:
@@ -64,8 +64,8 @@ class Lookup(Generic[Kept]):
             self._known[digest] = kept
 
     def forget(self) -> None:
-        """Read again for the next who asks: something was changed just now."""
-        self._looked_at = float("-inf")
+        """Have it read again for the next who asks: something was changed just now."""
+        self._changed_at = monotonic()
 
 
 def digest_token(token: str) -> str:

@@ -26,6 +26,16 @@ class Register:
     attempts: Attempts
     notes: Audit
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self.engine.dispose()
+        self.notes.close()
+
+
+def find_register(settings: Settings) -> Register | None:
+    """Return the register of a process of the screens; None where there is no log-in."""
+    return open_register(settings) if settings.auth == "on" else None
+
 
 def open_register(settings: Settings) -> Register:
     """Return the register in the settings' database, which is asked only when somebody wants something of it."""

@@ -1,6 +1,7 @@
 """Who holds a token, as the screens' event loop knows it."""
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -79,6 +80,30 @@ def test_what_was_ended_is_gone_once_it_is_looked_up() -> None:
         assert await lookup.find("known") == "known"
         table.rows.clear()
         lookup.forget()
+        assert await lookup.find("known") is None
+
+    asyncio.run(ask())
+
+
+def test_what_was_ended_during_a_look_is_gone_for_the_next() -> None:
+    table = Table()
+    table.add("known")
+    began, may_end = threading.Event(), threading.Event()
+
+    def read_slowly() -> dict[str, str]:
+        rows = table.read_all()
+        began.set()
+        may_end.wait()
+        return rows
+
+    async def ask() -> None:
+        lookup = Lookup(read_slowly)
+        looking = asyncio.create_task(lookup.find("known"))
+        await asyncio.to_thread(began.wait)
+        table.rows.clear()
+        lookup.forget()
+        may_end.set()
+        assert await looking == "known"
         assert await lookup.find("known") is None
 
     asyncio.run(ask())

@@ -145,6 +145,15 @@ def test_it_is_revoked_within_seconds_the_open_stream_too(site: str, admin: http
     make_wall(admin, "gone")  # its name is free again, its old token is not
 
 
+def test_it_is_off_for_its_very_next_request(site: str, admin: httpx.Client) -> None:
+    token = make_wall(admin, "off")
+    with open_client(site) as wall:
+        start(wall, token)
+        assert beat(wall).status_code == 200  # so the gate has looked it up a moment ago
+        assert post(admin, "/api/walls/off/revoke", {}).status_code == 200
+        assert beat(wall).status_code == 410
+
+
 def test_a_token_that_nobody_made_meets_a_calm_page(site: str) -> None:
     with open_client(site) as wall:
         assert start(wall, "made-up").status_code == 410
