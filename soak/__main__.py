@@ -28,9 +28,12 @@ def main() -> int:
     else:
         seconds = arguments.minutes * 60
         count = max(10, min(SAMPLES, int(seconds / SAMPLE_AT_MOST_EVERY_S)))
+        samples = []
         with open_wall(arguments.rate) as wall:
-            samples = soak(wall, count, seconds / count, _tell)
-        write_samples(arguments.out / "soak.csv", samples)
+            for sample in soak(wall, count, seconds / count):
+                samples.append(sample)
+                _tell(sample)
+                write_samples(arguments.out / "soak.csv", samples)  # so that one which is stopped can be judged
     verdicts = judge(samples)
     (arguments.out / "soak.svg").write_text(draw_plot(samples, verdicts))
     return _report(samples, verdicts)

@@ -1,7 +1,7 @@
 """One soak from beginning to end: a wall lives through many updates, and what it takes must stay flat."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
@@ -40,11 +40,8 @@ def open_wall(updates_per_s: float = UPDATES_PER_S, updates_a_scene: int = UPDAT
         yield SoakedWall(browser, appliance, updates_a_scene)
 
 
-def soak(wall: SoakedWall, count: int, every_s: float, tell: Callable[[Sample], None] = lambda _: None) -> list[Sample]:
-    """Let a wall live, and return so many samples of what it and its servers took, at least `every_s` apart."""
-    samples = []
+def soak(wall: SoakedWall, count: int, every_s: float) -> Iterator[Sample]:
+    """Let a wall live, and yield so many samples of what it and its servers took, at least `every_s` apart."""
     for _ in range(count):
         wall.page.wait_for_timeout(every_s * 1000)
-        samples.append(wall.sample())
-        tell(samples[-1])
-    return samples
+        yield wall.sample()

@@ -24,9 +24,9 @@ LEAK = """() => {
 def test_a_wall_stays_flat_and_a_leak_in_it_is_found() -> None:
     with open_wall(updates_per_s=4, updates_a_scene=8) as wall:
         wall.page.wait_for_function("() => soak.scenes >= 7", timeout=180_000)
-        flat = judge(soak(wall, 8, 1.5), BRIEF)
+        flat = judge(list(soak(wall, 8, 1.5)), BRIEF)
         wall.page.evaluate(LEAK)
-        leaking = judge(soak(wall, 12, 1), BRIEF)
+        leaking = judge(list(soak(wall, 12, 1)), BRIEF)
     assert [verdict for verdict in flat if not verdict.kept] == []
     found = {verdict.budget.measure for verdict in leaking if not verdict.kept}
     assert {"heap_mb", "nodes", "listeners"} <= found, leaking
