@@ -185,9 +185,9 @@ class DrawnCounty implements CountyMap {
   private assets: Assets;
   private pointer: Pointer;
   private box: CountyInfo["bbox"];
-  /** The classes of each layer's cells: as they were sent to be drawn, and as they were painted since. */
-  private dyed = new Map<string, Map<number, number | null>>();
-  private painted = new Map<string, Map<number, number | null>>();
+  /** The classes of each layer's cells, of those that have one: as they were sent to be drawn, and as they were painted since. */
+  private dyed = new Map<string, Map<number, number>>();
+  private painted = new Map<string, Map<number, number>>();
   private sourceIds = new Map<string, Set<number>>();
   private legends = new Map<string, Legend>();
 
@@ -222,7 +222,7 @@ class DrawnCounty implements CountyMap {
       pitchWithRotate: false,
       touchPitch: false,
       renderWorldCopies: false,
-      fadeDuration: 0,
+      fadeDuration: 1, // with 0 all names are placed anew in every frame, not only when something of theirs has changed
       localIdeographFontFamily: `"${FONT_FAMILY}", "Noto Sans CJK SC", sans-serif`,
       locale: options.lang === "zh" ? { "ScaleControl.Kilometers": "公里", "ScaleControl.Meters": "米", "Map.Title": "地图" } : {},
     });
@@ -383,8 +383,11 @@ class DrawnCounty implements CountyMap {
   private dye(): void {
     for (const spec of this.specs.values()) {
       if (chooseDrawing(spec) !== "cells") continue;
-      const classes = new Map<number, number | null>();
-      for (const [id, { value, mark }] of this.feed.state.layers.get(spec.key) ?? []) classes.set(id, classOf(spec, value, mark));
+      const classes = new Map<number, number>();
+      for (const [id, { value, mark }] of this.feed.state.layers.get(spec.key) ?? []) {
+        const position = classOf(spec, value, mark);
+        if (position !== null) classes.set(id, position);
+      }
       for (const cell of this.geometry.cells.features)
         cell.properties = { ...cell.properties, [spec.key]: classes.get(Number(cell.id)) ?? NO_CLASS };
       this.dyed.set(spec.key, classes);
@@ -525,79 +528,82 @@ class DrawnCounty implements CountyMap {
     this.addAssets();
     for (const [key, ids] of this.dirty) {
       const spec = this.specs.get(key)!;
-      const features = this.feed.state.layers.get(key);
-      this.draw(spec, [...ids].map((id) => [id, features?.get(id) ?? null]));
+      this.draw(spec, ids, this.feed.state.layers.get(key) ?? new Map());
       if (this.selected?.layer === key && ids.has(this.selected.id)) this.drawSelection();
     }
     this.dirty.clear();
     this.markersSettled ||= this.feed.state.layers.has("open_cases");
   };
 
-  private draw(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  /** Draws those of a layer's features that changed; of one that left there is no word any more. */
+  private draw(spec: LayerSpec, changed: Set<number>, features: Features): void {
     const drawing = chooseDrawing(spec);
-    if (drawing === "severities") this.drawMarkers(changed);
-    if (drawing === "halos") this.drawHalos(spec, changed);
-    if (drawing === "assets") this.drawAssets(spec, changed);
-    else if (drawing === "heat") this.drawHeat(changed);
-    else if (spec.shown === false) this.putOff(spec, changed);
-    else if (drawing === "cells") this.drawCells(spec, changed);
-    else if (drawing === "areas") this.drawAreas(spec, changed);
-    else this.drawPoints(spec, changed);
+    if (drawing === "severities") this.drawMarkers(changed, features);
+    if (drawing === "halos") this.drawHalos(spec, changed, features);
+    if (drawing === "assets") this.drawAssets(spec, changed, features);
+    else if (drawing === "heat") this.drawHeat(changed, features);
+    else if (spec.shown === false) this.putOff(spec, changed, features);
+    else if (drawing === "cells") this.drawCells(spec, changed, features);
+    else if (drawing === "areas") this.drawAreas(spec, changed, features);
+    else this.drawPoints(spec, changed, features);
   }
 
   /** Leaves what changed in a layer that does not show until it does: MapLibre would draw a frame for nothing. */
-  private putOff(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  private putOff(spec: LayerSpec, changed: Set<number>, features: Features): void {
     const ids = this.late.get(spec.key) ?? new Set();
-    for (const [id, feature] of changed)
-      if (feature || spec.geometry === "cell" || this.knownIds(spec).has(id)) ids.add(id);
+    for (const id of changed)
+      if (features.has(id) || spec.geometry === "cell" || this.knownIds(spec).has(id)) ids.add(id);
       else ids.delete(id); // it came and went unseen
     this.late.set(spec.key, ids);
   }
 
-  private drawCells(spec: LayerSpec, changed: [number, Feature | null][]): void {
-    for (const [id, feature] of changed) this.paintClass(spec, id, feature);
+  private drawCells(spec: LayerSpec, changed: Set<number>, features: Features): void {
+    for (const id of changed) this.paintClass(spec, id, features.get(id));
     this.hatch(spec);
   }
 
   /** Lets the cases pulse that have just become overdue: not those that were so when the map was opened. */
-  private drawHalos(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  private drawHalos(spec: LayerSpec, changed: Set<number>, features: Features): void {
     const last = (spec.legend?.length ?? 0) - 1;
-    const late = changed.filter(([, feature]) => feature && classOf(spec, feature.value, 0) === last).map(([id]) => id);
+    const late = [...changed].filter((id) => classOf(spec, features.get(id)?.value ?? null, 0) === last);
     const fresh = late.filter((id) => !this.overdue.has(id));
-    for (const [id] of changed) this.overdue.delete(id);
+    for (const id of changed) this.overdue.delete(id);
     for (const id of late) this.overdue.add(id);
     if (this.halosSettled && spec.shown !== false) this.pulses.start(sourceOf(spec), fresh);
     this.halosSettled = true;
   }
 
   /** Paints a cell's class, if it is another than before. */
-  private paintClass(spec: LayerSpec, id: number, feature: Feature | null): void {
+  private paintClass(spec: LayerSpec, id: number, feature: Feature | undefined): void {
     const position = feature ? classOf(spec, feature.value, feature.mark) : null;
     const painted = this.painted.get(spec.key)!;
     if ((painted.get(id) ?? null) === position) return;
-    painted.set(id, position);
+    if (position === null) painted.delete(id);
+    else painted.set(id, position);
     this.maplibre.setFeatureState({ source: "cells", id }, { [spec.key]: position ?? NO_CLASS });
   }
 
   /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
   private hatch(spec: LayerSpec): void {
-    let classed = 0;
-    for (const position of this.painted.get(spec.key)?.values() ?? []) if (position !== null) classed++;
-    const isBare = classed < this.geometry.cells.features.length;
-    this.maplibre.setLayoutProperty(`${spec.key}-hatch`, "visibility", isBare && spec.shown !== false ? "visible" : "none");
+    const isBare = this.painted.get(spec.key)!.size < this.geometry.cells.features.length;
+    const [hatch, visibility] = [`${spec.key}-hatch`, isBare && spec.shown !== false ? "visible" : "none"] as const;
+    // MapLibre goes through all of its style also where nothing is set that was not so before.
+    if (this.maplibre.getLayoutProperty(hatch, "visibility") !== visibility) this.maplibre.setLayoutProperty(hatch, "visibility", visibility);
   }
 
-  private drawAssets(spec: LayerSpec, changed: [number, Feature | null][]): void {
-    for (const [id, feature] of changed) {
+  private drawAssets(spec: LayerSpec, changed: Set<number>, features: Features): void {
+    for (const id of changed) {
+      const feature = features.get(id);
       const position = feature ? classOf(spec, feature.value, feature.mark) : null;
       this.assets.paint(spec.key, id, position, feature ? shapeOf(spec, feature.mark) : "");
     }
   }
 
-  private drawAreas(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  private drawAreas(spec: LayerSpec, changed: Set<number>, features: Features): void {
     const known = this.knownIds(spec);
     const diff = emptyDiff();
-    for (const [id, feature] of changed) {
+    for (const id of changed) {
+      const feature = features.get(id);
       const coordinates = this.feed.state.alerts.get(id)?.outline ?? [];
       if (known.delete(id)) diff.remove.push(id);
       if (!feature || coordinates.length === 0) continue;
@@ -608,8 +614,9 @@ class DrawnCounty implements CountyMap {
     this.update(sourceOf(spec), diff);
   }
 
-  private drawHeat(changed: [number, Feature | null][]): void {
-    for (const [id, feature] of changed) {
+  private drawHeat(changed: Set<number>, features: Features): void {
+    for (const id of changed) {
+      const feature = features.get(id);
       const place = placeOf(feature);
       if (place) this.heat.put(id, ...place, feature!.value ?? 1);
       else this.heat.drop(id);
@@ -617,9 +624,10 @@ class DrawnCounty implements CountyMap {
     this.heatLayer?.refresh();
   }
 
-  private drawMarkers(changed: [number, Feature | null][]): void {
+  private drawMarkers(changed: Set<number>, features: Features): void {
     const rooms = emptyDiff();
-    for (const [id, feature] of changed) {
+    for (const id of changed) {
+      const feature = features.get(id);
       const place = placeOf(feature);
       if (place) this.markers.put(id, feature!.value, ...place, this.markersSettled);
       else this.markers.drop(id);
@@ -631,10 +639,11 @@ class DrawnCounty implements CountyMap {
     this.update("rooms", rooms);
   }
 
-  private drawPoints(spec: LayerSpec, changed: [number, Feature | null][]): void {
+  private drawPoints(spec: LayerSpec, changed: Set<number>, features: Features): void {
     const known = this.knownIds(spec);
     const diff = emptyDiff();
-    for (const [id, feature] of changed) {
+    for (const id of changed) {
+      const feature = features.get(id);
       const place = placeOf(feature);
       if (place && known.has(id)) diff.update.push(moved(id, place, pointProperties(spec, feature!)));
       else if (place) diff.add.push(point(id, place, pointProperties(spec, feature!)));
@@ -736,6 +745,9 @@ function seenBox(county: CountyInfo): CountyInfo["bbox"] {
   return county.scope?.bbox ?? county.bbox;
 }
 
+/** What the feed knows of a layer. */
+type Features = ReadonlyMap<number, Feature>;
+
 interface Diff {
   add: GeoJSON.Feature[];
   update: maplibre.GeoJSONFeatureDiff[];
@@ -750,7 +762,7 @@ function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonPrope
   return { type: "Feature", id, properties, geometry: { type: "Point", coordinates } };
 }
 
-function placeOf(feature: Feature | null): LonLat | null {
+function placeOf(feature: Feature | undefined): LonLat | null {
   return feature && feature.lon !== null && feature.lat !== null ? [feature.lon, feature.lat] : null;
 }
 

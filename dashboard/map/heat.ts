@@ -79,11 +79,11 @@ export class HeatBins {
   private add(bin: number, weight: number): void {
     const [row, column] = [Math.floor(bin / this.columns), bin % this.columns];
     const width = 2 * REACH_BINS + 1;
-    for (let i = 0; i < this.kernel.length; i++) {
-      const [y, x] = [row - REACH_BINS + Math.floor(i / width), column - REACH_BINS + (i % width)];
-      if (y < 0 || y >= this.rows || x < 0 || x >= this.columns) continue;
-      this.densities[y * this.columns + x]! += weight * this.kernel[i]!;
-    }
+    const [south, north] = [Math.max(0, row - REACH_BINS), Math.min(this.rows - 1, row + REACH_BINS)];
+    const [west, east] = [Math.max(0, column - REACH_BINS), Math.min(this.columns - 1, column + REACH_BINS)];
+    for (let y = south; y <= north; y++)
+      for (let x = west; x <= east; x++)
+        this.densities[y * this.columns + x]! += weight * this.kernel[(y - row + REACH_BINS) * width + x - column + REACH_BINS]!;
     this.revision += 1;
   }
 }

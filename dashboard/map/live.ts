@@ -2,7 +2,7 @@
 
 import type { Alarm, Alert, Asset, Case, Chart, Exercise, FeedHealth, Figure, Frame, Incident, LayerColumns, Origin, WallOrder } from "./wire.ts";
 
-/** One feature of a layer as last heard. `value` is null where there is no data. */
+/** One feature of a layer as last heard, kept up to date in place. `value` is null where there is no data. */
 export interface Feature {
   value: number | null;
   mark: number;
@@ -279,13 +279,12 @@ function foldFrame(state: LiveState, frame: Frame): void {
 
 function foldLayer(features: Map<number, Feature>, columns: LayerColumns): void {
   columns.ids.forEach((id, i) => {
-    const old = features.get(id);
-    features.set(id, {
-      value: columns.values[i] ?? null,
-      mark: columns.marks?.[i] ?? 0,
-      lon: columns.lon?.[i] ?? old?.lon ?? null,
-      lat: columns.lat?.[i] ?? old?.lat ?? null,
-    });
+    let feature = features.get(id);
+    if (!feature) features.set(id, (feature = { value: null, mark: 0, lon: null, lat: null }));
+    feature.value = columns.values[i] ?? null;
+    feature.mark = columns.marks?.[i] ?? 0;
+    feature.lon = columns.lon?.[i] ?? feature.lon;
+    feature.lat = columns.lat?.[i] ?? feature.lat;
   });
   for (const id of columns.gone ?? []) features.delete(id);
 }

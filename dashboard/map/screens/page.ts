@@ -245,7 +245,11 @@ export function isParked(element: Element): boolean {
 
 /** Sets a text only where it differs, so that nothing is drawn for nothing. */
 export function setText(element: Element | null, text: string): void {
-  if (element && element.textContent !== text) element.textContent = text;
+  if (!element || element.textContent === text) return;
+  const only = element.firstChild;
+  // A text that is changed is laid out anew; one that is replaced leaves garbage, too, of which a wall makes much.
+  if (only instanceof Text && !only.nextSibling) only.data = text;
+  else element.textContent = text;
 }
 
 /** Sets an attribute only where it differs; null removes it. */
