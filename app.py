@@ -11,10 +11,10 @@ from pathlib import Path
 
 from brain.alarm_rules import read_alarm_rules
 from dashboard.people.commands import provide_administrator
-from geo.builtin import provide_demo
 from geo.county import PackError, load_county
 from ingest.embedded import EmbeddedError, prepare_server, server_answers
 from ingest.keys import provide_key
+from ingest.pack import find_pack
 from ingest.polling.sources import find_declarations
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.start import StartError, check_exposure, check_port, claim_data_folder
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         check_port("WEB_PORT", settings.web_host, settings.web_port)
         check_port("INGEST_PORT", settings.ingest_host, settings.ingest_port)
         with claim_data_folder(settings.data_dir):
-            county = settings.county or provide_demo(settings.data_dir / "counties" / "demo")
+            county = find_pack(settings)
             read_alarm_rules(load_county(county))
             provide_key(settings)
             provide_administrator(settings)

@@ -28,8 +28,7 @@ from cases.deadlines import list_deadlines
 from cases.open_cases import Held, OpenCases
 from cases.rulebook import read_rulebook
 from cases.steward import is_history
-from geo.builtin import provide_demo
-from geo.county import County, PackError, load_county
+from geo.county import County, PackError
 from geo.outlines import Outlines
 from ingest.alert_life import KEPT, end_of, last_end_of, list_standing, name_hazard
 from ingest.answers import LatestReading
@@ -38,6 +37,7 @@ from ingest.formats.cap_codes import read_area_codes
 from ingest.history import load_snapshot
 from ingest.keys import find_key
 from ingest.lease import Lease
+from ingest.pack import open_county
 from ingest.records import AlertIssued, AnyRecord, Origin, Reading, decode_record, name_feed
 from ingest.rows.alarms import AnyAlarm
 from ingest.sender import CloudEvent, stop_on_signals
@@ -329,7 +329,7 @@ def keep_watching(watcher: Watcher, lease: Lease, stop: threading.Event, sign: L
 def check(settings: Settings) -> int:
     """Say whether the county's alarm rules can be used: 0, or `EXIT_HOPELESS` naming file, rule and field."""
     try:
-        rules = read_alarm_rules(_find_county(settings))
+        rules = read_alarm_rules(open_county(settings))
     except PackError as reason:
         log.error("%s", reason)
         return EXIT_HOPELESS
@@ -341,7 +341,7 @@ def run(settings: Settings) -> int:
     """Watch until SIGTERM or Ctrl-C; 0 then, `EXIT_HOPELESS` for what a restart cannot mend."""
     stop = stop_on_signals()
     try:
-        county = _find_county(settings)
+        county = open_county(settings)
         if settings.redis_url is None:
             raise SettingError("REDIS_URL must say where the streams are")
         engine = open_database(name_database(settings), read_only=True)
@@ -366,7 +366,3 @@ def run(settings: Settings) -> int:
     client.close()
     engine.dispose()
     return 0
-
-
-def _find_county(settings: Settings) -> County:
-    return load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))

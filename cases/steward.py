@@ -23,11 +23,11 @@ from cases.duties import Deed, decide, look_at
 from cases.open_cases import Held, OpenCases
 from cases.rulebook import Rulebook, read_rulebook
 from cases.supervision import RULE_DETAIL
-from geo.builtin import provide_demo
-from geo.county import County, PackError, load_county
+from geo.county import County, PackError
 from ingest.case_state import STEWARD, STEWARD_SOURCE
 from ingest.door import Door, IngestAway
 from ingest.keys import find_key
+from ingest.pack import open_county
 from ingest.reasons import WHY_DETAIL
 from ingest.sender import CloudEvent, stop_on_signals
 from ingest.settings import SettingError, Settings
@@ -160,7 +160,7 @@ def run(settings: Settings) -> int:
     """Look after cases until SIGTERM or Ctrl-C; 0 then, `EXIT_HOPELESS` for what a restart cannot mend."""
     stop = stop_on_signals()
     try:
-        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        county = open_county(settings)
         rulebook = read_rulebook(county)
         engine = open_database(name_database(settings), read_only=True)
         writer = open_database(name_database(settings))

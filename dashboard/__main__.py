@@ -21,8 +21,8 @@ from dashboard.people import audit_command, wall_commands
 from dashboard.people.commands import add_arguments, run_command
 from dashboard.people.entrance import guard_app
 from dashboard.people.register import find_register
-from geo.builtin import provide_demo
-from geo.county import County, PackError, load_county
+from geo.county import County, PackError
+from ingest.pack import open_county
 from ingest.settings import SettingError, Settings, read_settings
 from ingest.start import StartError, check_exposure
 from ingest.store import name_database, open_database
@@ -79,7 +79,7 @@ def main(words: Sequence[str]) -> int:
             return audit_command.run_command(arguments, settings)
         if arguments.command == "exercise":
             return exercise_command.run_command(arguments, settings)
-        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        county = open_county(settings)
         if arguments.command == "care":
             return care.run_command(arguments, settings, county)
         if arguments.command == "wall":

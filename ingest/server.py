@@ -22,8 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geo.builtin import provide_demo
-from geo.county import PackError, load_county
+from geo.county import PackError
 from ingest.connectors import cap, http_events, ngsi_ld, ngsi_v2
 from ingest.feeds import list_expected
 from ingest.garbage import search_rarely
@@ -35,6 +34,7 @@ from ingest.health import Health, read_health, render_metrics
 from ingest.keys import provide_key
 from ingest.open311.routes import create_open311
 from ingest.openapi import describe_api
+from ingest.pack import open_county
 from ingest.pipeline import Preparation, as_connector
 from ingest.sealing import provide_keyring
 from ingest.sender_file import locate_senders
@@ -189,7 +189,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _open_desk(settings: Settings) -> Desk:
     if settings.redis_url is None:
         raise SettingError("REDIS_URL is not set; `python app.py` starts a server of its own")
-    county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+    county = open_county(settings)
     try:
         clients = connect_async(settings.redis_url), connect_async(settings.redis_url, HEALTH_TIMEOUT_S)
     except ValueError as error:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import msgspec
 
-from geo.builtin import provide_demo
-from geo.county import County, PackError, load_county
+from geo.county import County, PackError
 from ingest.keys import find_key
+from ingest.pack import open_county
 from ingest.sender import BATCH_SIZE, CloudEvent, Sender, SendError, SendStoppedError, stop_on_signals
 from ingest.settings import SettingError, Settings
 from ingest.simulation.air import Air
@@ -296,7 +296,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Simulate until stopped; returns 0 after a stop, `EXIT_HOPELESS` for a bad pack or setting."""
     stop = stop_on_signals()
     try:
-        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        county = open_county(settings)
         key = arguments.key or find_key(settings)
     except (PackError, SettingError) as reason:
         sys.stderr.write(f"county-brain: {reason}\n")

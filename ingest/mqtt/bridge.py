@@ -19,8 +19,7 @@ from typing import Final
 
 import uvloop
 
-from geo.builtin import provide_demo
-from geo.county import PackError, load_county
+from geo.county import PackError
 from ingest.connectors import Delivery, Refusal, mqtt
 from ingest.formats.devices import RETAINED
 from ingest.garbage import search_rarely
@@ -29,6 +28,7 @@ from ingest.guard.rates import Rates
 from ingest.keys import provide_key
 from ingest.mqtt.link import Broker, BrokerRefused, Link, Publish, Unreadable, open_link
 from ingest.mqtt.sightings import Sightings
+from ingest.pack import open_county
 from ingest.pipeline import Batch, Preparation, as_connector, stream_batch
 from ingest.records import AnyRecord, DeviceSeen, Reading
 from ingest.sealing import provide_keyring
@@ -280,7 +280,7 @@ def run(_: argparse.Namespace, settings: Settings) -> int:
         broker = _read_broker(settings)
         if settings.redis_url is None:
             raise SettingError("REDIS_URL is not set; `python app.py` starts a server of its own")
-        county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+        county = open_county(settings)
         senders = Senders(locate_senders(settings), provide_key(settings))
         preparation = Preparation(county, settings.partitions, provide_keyring(settings))
     except (SettingError, PackError) as error:

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from geo.builtin import provide_demo
-from geo.county import PackError, load_county
+from geo.county import PackError
 from ingest.embedded import find_server_url
+from ingest.pack import open_county
 from ingest.pipeline import Preparation
 from ingest.rejected.retrying import Retrial
 from ingest.rejected.stream import Refused, RejectedStream, open_body
@@ -133,7 +133,7 @@ def _retry(streams: Streams, arguments: argparse.Namespace, settings: Settings) 
 
 
 def _open_retrial(streams: Streams, arguments: argparse.Namespace, settings: Settings) -> Retrial:
-    county = load_county(settings.county or provide_demo(settings.data_dir / "counties" / "demo"))
+    county = open_county(settings)
     path = locate_senders(settings)
     enrolments = read_enrolments(path) if path.is_file() else {}
     senders = {name: as_sender(name, enrolment) for name, enrolment in enrolments.items()}
