@@ -30,6 +30,8 @@ CASES = 1_000
 SIZE = Size(10_000, CASES, BINS + DETECTORS, changed_cells=20, changed_cases=20, changed_sensors=900)
 UPDATES = 30
 SETTLE_S = 10.0
+# As long as updates are sent: what comes every quarter of a minute only, comes as often in both.
+REST_S = 30
 # What the first updates take besides, of what a page's start left to be done, is no part of a wall's month.
 WARM_UPDATES = 30
 COLD_STARTS = 3
@@ -219,7 +221,7 @@ def measure_page(
         pictures.append(reached)
         page.wait_for_timeout(SETTLE_S * 1000)
         thread = MainThread(page)
-        idle = _spend(page, thread, 10, lambda: None) if rests else {"task": 0.0, "cpu": 0.0}
+        idle = _spend(page, thread, REST_S, lambda: None) if rests else {"task": 0.0, "cpu": 0.0}
         _spend(page, thread, WARM_UPDATES, update)
         given: list[str] = []
         page.on("response", lambda answer: given.append(answer.url) if answers and answers in answer.url else None)

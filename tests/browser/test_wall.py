@@ -230,6 +230,29 @@ def test_it_says_that_data_is_simulated(page: Page, wall: Appliance, county: Cou
     expect(page.locator("[data-screen]")).to_contain_text("模拟数据")
 
 
+STREAM_TELLS = """(id) => {
+  const cases = [...countyBrain.feed.state.cases.values()].sort((a, b) => b.reported_at - a.reported_at || b.id - a.id);
+  const rows = [...document.querySelectorAll('[data-slot=stream] .case')];
+  return cases.some(({ case_id }) => case_id === id) && rows.length > 3 && rows.every((row, i) => {
+    const marks = [...row.querySelectorAll('.severity')].map((mark) => mark.dataset.severity);
+    const { key, severity } = row.dataset;
+    return key === `${cases[i].id}` && severity === `${cases[i].severity}` && marks.join() === severity
+      && (severity <= 2 || !row.classList.contains('pulse'));
+  });
+}"""
+"""Whether the newest cases are shown, each with its own severity, one of them the given one; only severe ones pulse."""
+
+
+def test_a_burst_of_cases_is_told_in_the_rows_that_are_there(page: Page, wall: Appliance, county: County) -> None:
+    open_wall(page, wall)
+    for burst in range(3):
+        wall.post(*(report(f"burst-{burst}-{n}", *point(county, n), severity=1 + (n + burst) % 4) for n in range(20)))
+        page.wait_for_function(STREAM_TELLS, arg=f"burst-{burst}-19")
+        if burst == 0:
+            page.evaluate("document.querySelectorAll('[data-slot=stream] .case').forEach((row) => (row.isMine = true))")
+    assert page.evaluate("[...document.querySelectorAll('[data-slot=stream] .case')].every((row) => row.isMine)")
+
+
 def test_a_browser_that_cannot_draw_the_map_says_so_and_goes_on(page: Page, wall: Appliance, county: County) -> None:
     page.add_init_script(
         "const get = HTMLCanvasElement.prototype.getContext;"

@@ -3,7 +3,7 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Alarm, Words } from "../wire.ts";
-import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setText, syncList } from "./page.ts";
+import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setHidden, setText, syncList, syncRows } from "./page.ts";
 
 /** Severities I and II call for somebody at once. */
 export const SEVERE = 2;
@@ -72,7 +72,7 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
   const shown = measureRows(list);
   sayMore(shown);
   const now = feed.serverNow();
-  syncList(
+  syncRows(
     list,
     lines.slice(0, shown),
     (line) => line.key,
@@ -143,7 +143,7 @@ function drawCall(page: Page, feed: LiveFeed, standing: Alarm[]): void {
   if (!call) return;
   const waiting = standing.filter(({ severity, state }) => severity <= SEVERE && state === "unacked");
   const worst = waiting.sort((a, b) => a.severity - b.severity || (b.raised_at ?? 0) - (a.raised_at ?? 0) || a.id - b.id)[0];
-  call.hidden = !worst;
+  setHidden(call, !worst);
   if (!worst) return;
   if (!call.firstElementChild) call.append(makePart("severity", ""), makePart("what"), makePart("where"), makePart("age"), makePart("others"));
   if (call.dataset.severity !== String(worst.severity)) {

@@ -3,7 +3,7 @@
 import type { LiveFeed } from "../live.ts";
 import type { Alert } from "../wire.ts";
 import type { Page } from "./page.ts";
-import { make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, makeSeverity, part, setAttribute, setHidden, setText, syncList } from "./page.ts";
 
 /** More than this would push the cases off the wall; how many more there are is said. */
 const ROWS = 3;
@@ -23,7 +23,7 @@ export function drawAlerts(page: Page, feed: LiveFeed): void {
   );
   const more = alerts.length - ROWS;
   setText(page.slot("alerts-more"), more > 0 ? page.say("alert.more", { n: more }) : "");
-  panel.hidden = alerts.length === 0;
+  setHidden(panel, alerts.length === 0);
 }
 
 /** Shows every warning as a button in the desk's bar. */
@@ -47,7 +47,7 @@ export function drawAlertBar(page: Page, feed: LiveFeed, chosen: number | null, 
       setAttribute(row.firstElementChild, "aria-pressed", String(one.id === chosen));
     },
   );
-  bar.hidden = alerts.length === 0;
+  setHidden(bar, alerts.length === 0);
 }
 
 /** Returns until when a warning counts, and from when if that is still to come. */

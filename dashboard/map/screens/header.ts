@@ -3,7 +3,7 @@
 import { isHeard, type LiveFeed } from "../live.ts";
 import type { FeedHealth } from "../wire.ts";
 import type { Page } from "./page.ts";
-import { make, makePart, part, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, part, setAttribute, setHidden, setText, syncList } from "./page.ts";
 
 export const FEED_SHAPES = { ok: "●", late: "◐", silent: "○", never: "–" } as const;
 
@@ -66,7 +66,7 @@ function drawConnection(page: Page, feed: LiveFeed, away: number | null): void {
     const moment = page.shortClock(from, feed.serverNow());
     setText(banner, `${page.say(`common.${message}`, { at: moment })} — ${page.say("common.lost_hint")}`);
   }
-  banner.hidden = from === null || (!lost && state !== "live");
+  setHidden(banner, from === null || (!lost && state !== "live"));
 }
 
 function listFeeds(feed: LiveFeed): FeedHealth[] {

@@ -4,7 +4,7 @@ import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
 import type { Case, WallOrder } from "../wire.ts";
 import { type ClockKind, type Colour, colourOf, sayClock } from "./desk/clock.ts";
-import { make, makePart, makeSeverity, part, type Page, setAttribute, setText } from "./page.ts";
+import { make, makePart, makeSeverity, part, type Page, setAttribute, setHidden, setText } from "./page.ts";
 import type { Rotation } from "./rotation.ts";
 import { nameScene, type Scene } from "./scenes.ts";
 
@@ -72,7 +72,7 @@ function carryOut(order: WallOrder, on: Obeying, before: Scene): void {
 function sayOrder(page: Page, feed: LiveFeed, order: WallOrder | null, scenes: Map<string, Scene>): void {
   const box = page.slot("ordered");
   if (!box) return;
-  box.hidden = order === null;
+  setHidden(box, order === null);
   if (!order) return;
   if (!box.firstElementChild) box.append(makePart("by"), make("div", "card"));
   const roles = JSON.parse(page.root.dataset.roles || "{}") as Record<string, string>;
@@ -91,7 +91,7 @@ function nameOrder(page: Page, order: WallOrder, scenes: Map<string, Scene>): st
 
 /** Class, place, clock and state: what may stand on a wall of a case. */
 function drawCase(page: Page, card: HTMLElement, order: WallOrder, now: number): void {
-  card.hidden = order.order !== "case";
+  setHidden(card, order.order !== "case");
   if (card.hidden) return;
   const one = order.case;
   const key = one ? String(one.id) : "unseen";

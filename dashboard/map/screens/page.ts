@@ -259,6 +259,11 @@ export function setAttribute(element: Element | null, name: string, value: strin
   else element.setAttribute(name, value);
 }
 
+/** Hides an element or shows it, only where it differs. */
+export function setHidden(element: HTMLElement, hidden: boolean): void {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
 /** Makes an element with a class and children. */
 export function make<K extends keyof HTMLElementTagNameMap>(
   tag: K,
@@ -294,16 +299,46 @@ export function syncList<T>(
   create: (item: T) => HTMLElement,
   update: (element: HTMLElement, item: T) => void,
 ): void {
-  const left = new Map<string, HTMLElement>();
-  for (const child of list.children) left.set((child as HTMLElement).dataset.key ?? "", child as HTMLElement);
+  for (const child of findLeft(list, items, keyOf)) child.remove();
+  placeItems(list, items, keyOf, create, update);
+}
+
+/**
+ * Does the same with rows that are made alike, and of which `update` says all that they show: the row of an item that left is
+ * used for one that came, so that a burst of news is a change of texts.
+ */
+export function syncRows<T>(
+  list: HTMLElement,
+  items: T[],
+  keyOf: (item: T) => string,
+  create: () => HTMLElement,
+  update: (element: HTMLElement, item: T) => void,
+): void {
+  const spare = findLeft(list, items, keyOf);
+  placeItems(list, items, keyOf, () => spare.shift() ?? create(), update);
+  for (const child of spare) child.remove();
+}
+
+/** Returns a list's children whose item is none of these. */
+function findLeft<T>(list: HTMLElement, items: T[], keyOf: (item: T) => string): HTMLElement[] {
   const wanted = new Set(items.map(keyOf));
-  for (const [key, child] of left) if (!wanted.has(key)) child.remove();
+  return ([...list.children] as HTMLElement[]).filter((child) => !wanted.has(child.dataset.key ?? ""));
+}
+
+function placeItems<T>(
+  list: HTMLElement,
+  items: T[],
+  keyOf: (item: T) => string,
+  provide: (item: T) => HTMLElement,
+  update: (element: HTMLElement, item: T) => void,
+): void {
+  const placed = new Map(([...list.children] as HTMLElement[]).map((child) => [child.dataset.key, child]));
   let cursor = list.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
-    let child = left.get(key);
+    let child = placed.get(key);
     if (!child) {
-      child = create(item);
+      child = provide(item);
       child.dataset.key = key;
     }
     update(child, item);

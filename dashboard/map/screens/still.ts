@@ -3,7 +3,7 @@
 
 import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
-import { type Page, setText } from "./page.ts";
+import { type Page, setHidden, setText } from "./page.ts";
 
 /** So long a map may stand still before the wall says so. */
 const STILL_MS = 15_000;
@@ -33,5 +33,5 @@ function sayStill(page: Page, feed: LiveFeed, map: CountyMap, now: number): void
   const stillMs = now - (map.lastDrawnAt ?? now);
   const isStill = stillMs > STILL_MS && feed.connection.state === "live";
   if (isStill) setText(banner, page.say("wall.still", { ago: page.ago(stillMs / 1000) }));
-  banner.hidden = !isStill;
+  setHidden(banner, !isStill);
 }

@@ -4,7 +4,7 @@ import type { LiveFeed } from "../live.ts";
 import type { Case, Frame } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { makeDrill } from "./alerts.ts";
-import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncRows } from "./page.ts";
 
 const SEVERE = 2;
 const PULSE_MS = 2400;
@@ -15,11 +15,11 @@ export function drawStream(page: Page, feed: LiveFeed): void {
   if (!list) return;
   const cases = [...feed.state.cases.values()].sort((a, b) => b.reported_at - a.reported_at || b.id - a.id);
   const now = feed.serverNow();
-  syncList(
+  syncRows(
     list,
     cases.slice(0, fitRows(list)),
     (one) => String(one.id),
-    (one) => makeRow(page, one),
+    makeRow,
     (row, one) => drawRow(page, row, one, now),
   );
   setAttribute(list, "data-empty", cases.length ? null : page.say("wall.stream_none"));
@@ -32,24 +32,31 @@ export function pulseSevere(page: Page, frame: Frame): void {
     if (one.severity > SEVERE || one.state !== "reported") continue;
     const row = list?.querySelector<HTMLElement>(`[data-key="${one.id}"]`);
     if (!row || row.dataset.pulsed) continue;
-    row.dataset.pulsed = "yes";
+    row.dataset.pulsed = String(one.id);
     row.classList.add("pulse");
-    setTimeout(() => row.classList.remove("pulse"), PULSE_MS);
+    setTimeout(() => row.dataset.pulsed === String(one.id) && row.classList.remove("pulse"), PULSE_MS);
   }
 }
 
-function makeRow(page: Page, one: Case): HTMLElement {
-  const drill = makeDrill(page, { exercise: one.exercise ?? false });
-  const top = make("div", "top", ...drill, makeSeverity(page, one.severity), makePart("class"), makePart("time"));
+function makeRow(): HTMLElement {
+  const top = make("div", "top", makePart("marks"), makePart("class"), makePart("time"));
   const bottom = make("div", "bottom", makePart("place"), makePart("state"));
   return make("li", "case", top, bottom);
 }
 
 function drawRow(page: Page, row: HTMLElement, one: Case, now: number): void {
+  if (row.dataset.pulsed && row.dataset.pulsed !== String(one.id)) {
+    delete row.dataset.pulsed; // it was another case's
+    row.classList.remove("pulse");
+  }
+  const exercise = one.exercise ?? false;
+  if (row.dataset.severity !== String(one.severity) || ("exercise" in row.dataset) !== exercise)
+    part(row, "marks")?.replaceChildren(...makeDrill(page, { exercise }), makeSeverity(page, one.severity));
   setText(part(row, "class"), page.nameCategory(one.category));
   setText(part(row, "time"), page.shortTime(one.reported_at, now));
   setText(part(row, "place"), page.namePlace(one.cell));
   setText(part(row, "state"), page.nameState(one.category, one.state));
   setAttribute(row, "data-severity", String(one.severity));
+  setAttribute(row, "data-exercise", exercise ? "" : null);
   setAttribute(row, "data-state", one.state);
 }
