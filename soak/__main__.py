@@ -57,9 +57,10 @@ def _report(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> int:
         f"which take {MONTH_UPDATES / pace / 3600:.0f} h at this pace.\n"
     )
     for one in verdicts:
+        may = f"be {one.budget.most:g}" if one.budget.month is None else f"add {one.budget.month:g}"
         print(
-            f"{one.budget.title:32} {one.first:9.1f} → {one.last:9.1f}, at most {one.highest:9.1f}; a month adds "
-            f"{one.month:8.1f} [{one.month_low:.1f}, {one.month_high:.1f}], may add {one.budget.month:g}: {one.word}"
+            f"{one.budget.title:37} {one.first:9.1f} → {one.last:9.1f}, at most {one.highest:9.1f}; a month adds "
+            f"{one.month:8.1f} [{one.month_low:.1f}, {one.month_high:.1f}], may {may}: {one.word}"
         )
     return 0 if all(one.kept for one in verdicts) else 1
 

@@ -19,20 +19,21 @@ CONFIDENCE: Final = 0.99
 
 @dataclass(frozen=True)
 class Budget:
-    """What one measure may do. month: how much it may grow in a month; most: what it may ever be.
+    """What one measure may do. month: how much it may grow in a month, None for not judged; most: what it may ever be.
 
     noise: less growth than this within the soak itself says nothing about a month.
     """
 
     measure: str
     title: str
-    month: float
+    month: float | None
     noise: float
     most: float
 
 
 BUDGETS: Final = (
-    Budget("heap_mb", "JS heap after collection, MB", month=30, noise=1.5, most=150),
+    Budget("heap_mb", "JS heap after collection, MB", month=None, noise=0, most=150),
+    Budget("objects_mb", "its objects, without machine code, MB", month=30, noise=1.5, most=150),
     Budget("nodes", "DOM nodes", month=2_000, noise=150, most=15_000),
     Budget("listeners", "event listeners", month=200, noise=20, most=2_000),
     Budget("documents", "documents", month=1, noise=1, most=10),
@@ -53,7 +54,8 @@ class Verdict:
     """What the samples say of one measure: its level, and what a month would add, with 99 % confidence of the slope.
 
     grew: what the judged part of the soak itself added, by the slope. word: `flat` is shown to keep its budget;
-    `unproven` may grow more, but the soak was too short to show it; `grows` and `too much` break the budget.
+    `unproven` may grow more, but the soak was too short to show it; `grows` and `too much` break the budget; `within`
+    says so of its level, where growth is not judged.
     """
 
     budget: Budget
@@ -69,7 +71,7 @@ class Verdict:
     @property
     def kept(self) -> bool:
         """Whether nothing shows that the budget is broken."""
-        return self.word in ("flat", "unproven")
+        return self.word in ("flat", "unproven", "within")
 
 
 def judge(samples: Sequence[Sample], budgets: Sequence[Budget] = BUDGETS) -> list[Verdict]:
@@ -88,6 +90,8 @@ def _judge_one(samples: Sequence[Sample], budget: Budget) -> Verdict:
     month, month_low, month_high = (part * MONTH_UPDATES for part in (slope, low, high))
     if max(values) > budget.most:
         word = "too much"
+    elif budget.month is None:
+        word = "within"
     elif month_low > budget.month and slope * span > budget.noise:
         word = "grows"
     else:

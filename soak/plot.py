@@ -10,7 +10,13 @@ from soak.samples import Sample
 COLUMNS: Final = 3
 WIDTH, HEIGHT, GAP, TOP = 360, 150, 24, 64
 INK, QUIET, LINE, GROUND = "#0F1B2D", "#66758C", "#0A6EBD", "#FFFFFF"
-WORDS: Final = {"flat": "#1B7F4D", "unproven": "#66758C", "grows": "#C62B30", "too much": "#C62B30"}
+WORDS: Final = {
+    "flat": "#1B7F4D",
+    "within": "#1B7F4D",
+    "unproven": "#66758C",
+    "grows": "#C62B30",
+    "too much": "#C62B30",
+}
 
 
 def draw_plot(samples: Sequence[Sample], verdicts: Sequence[Verdict]) -> str:
@@ -53,7 +59,8 @@ def _draw_panel(samples: Sequence[Sample], title: str, values: Sequence[float], 
     judged = x[int(len(x) * WARM_UP)]
     said = ""
     if verdict is not None:
-        month = f"{verdict.month_low:+,.0f} to {verdict.month_high:+,.0f} a month, may {verdict.budget.month:+g}"
+        may = f"at most {verdict.budget.most:,g}" if verdict.budget.month is None else f"{verdict.budget.month:+g}"
+        month = f"{verdict.month_low:+,.0f} to {verdict.month_high:+,.0f} a month, may {may}"
         said = f'<text y="{floor + 16}" fill="{WORDS[verdict.word]}">{escape(f"{verdict.word}: {month}")}</text>'
     now, highest = f"{values[-1]:,.4g}", f"{max(values):,.4g}"
     return (

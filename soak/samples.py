@@ -11,13 +11,15 @@ class Sample:
     """One look at everything; memory in MB: what is resident of processes, what Redis itself says that it holds.
 
     updates, scenes: so many deltas the wall has folded in, and scenes it has shown, since the soak began. heap_mb: of
-    JavaScript, after a collection. contexts: WebGL contexts that are alive; contexts_lost: how many were ever lost.
+    JavaScript, after a collection; code_mb: of it machine code. contexts: WebGL contexts that are alive; contexts_lost:
+    how many were ever lost.
     """
 
     at_s: float
     updates: int
     scenes: int
     heap_mb: float
+    code_mb: float
     nodes: int
     listeners: int
     documents: int
@@ -29,6 +31,11 @@ class Sample:
     ingest_mb: float
     recorder_mb: float
     redis_mb: float
+
+    @property
+    def objects_mb(self) -> float:
+        """Return what of the heap is objects: what a leak is of."""
+        return self.heap_mb - self.code_mb
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:

@@ -6,6 +6,7 @@ import psutil
 import redis
 from playwright.sync_api import Browser, Page
 
+from soak.code import measure_code
 from soak.samples import Sample
 from tests.appliance import Appliance
 
@@ -44,6 +45,7 @@ class SoakedWall:
         self.page.goto(f"{appliance.web_url}/wall?wall=soak")
         self.page.wait_for_function(LIVE, timeout=120_000)
         self.page.evaluate(LIVE_FAST, updates_a_scene)
+        self._browser = browser
         self._appliance = appliance
         self._began = time.monotonic()
         self._devtools = self.page.context.new_cdp_session(self.page)
@@ -63,6 +65,7 @@ class SoakedWall:
             updates=seen["updates"],
             scenes=seen["scenes"],
             heap_mb=round(metrics["JSHeapUsedSize"] / MB, 3),
+            code_mb=round(measure_code(self._browser, self.page) / MB, 3),
             nodes=int(metrics["Nodes"]),
             listeners=int(metrics["JSEventListeners"]),
             documents=int(metrics["Documents"]),

@@ -29,4 +29,4 @@ def test_a_wall_stays_flat_and_a_leak_in_it_is_found() -> None:
         leaking = judge(list(soak(wall, 12, 1)), BRIEF)
     assert [verdict for verdict in flat if not verdict.kept] == []
     found = {verdict.budget.measure for verdict in leaking if not verdict.kept}
-    assert {"heap_mb", "nodes", "listeners"} <= found, leaking
+    assert {"objects_mb", "nodes", "listeners"} <= found, leaking
