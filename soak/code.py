@@ -40,7 +40,7 @@ def _read_heap(dump: dict[str, Any]) -> tuple[int, int]:
     spaces = dump["args"]["dumps"].get("allocators", {})
 
     def read(space: str) -> int:
-        told = spaces.get(f"v8/main/heap/{space}", {"attrs": {}})["attrs"]
-        return int(told["allocated_objects_size"]["value"], 16) if told else 0
+        told = spaces.get(f"v8/main/heap/{space}")  # other processes have none
+        return int(told["attrs"]["allocated_objects_size"]["value"], 16) if told else 0
 
     return read("old_space"), sum(map(read, SPACES))

@@ -3,7 +3,7 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Alarm, Words } from "../wire.ts";
-import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setHidden, setText, syncList, syncRows } from "./page.ts";
+import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setHidden, setText, syncList } from "./page.ts";
 
 /** Severities I and II call for somebody at once. */
 export const SEVERE = 2;
@@ -72,12 +72,13 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
   const shown = measureRows(list);
   sayMore(shown);
   const now = feed.serverNow();
-  syncRows(
+  syncList(
     list,
     lines.slice(0, shown),
     (line) => line.key,
     () => make("li", "alarm-row", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
     (row, line) => drawLine(page, row, line, now),
+    "alike",
   );
 }
 

@@ -290,7 +290,8 @@ export function makePart(name: string, className = name): HTMLSpanElement {
 
 /**
  * Makes a list's children show the items, in their order: children are kept by key, moved only when their place
- * changed, and removed only when their item left.
+ * changed, and removed only when their item left. Where rows are "alike", `update` says all that one shows: that of an item
+ * that left is used for one that came, so that a burst of news is a change of texts.
  */
 export function syncList<T>(
   list: HTMLElement,
@@ -298,53 +299,31 @@ export function syncList<T>(
   keyOf: (item: T) => string,
   create: (item: T) => HTMLElement,
   update: (element: HTMLElement, item: T) => void,
+  rows: "own" | "alike" = "own",
 ): void {
-  for (const child of findLeft(list, items, keyOf)) child.remove();
-  placeItems(list, items, keyOf, create, update);
-}
-
-/**
- * Does the same with rows that are made alike, and of which `update` says all that they show: the row of an item that left is
- * used for one that came, so that a burst of news is a change of texts.
- */
-export function syncRows<T>(
-  list: HTMLElement,
-  items: T[],
-  keyOf: (item: T) => string,
-  create: () => HTMLElement,
-  update: (element: HTMLElement, item: T) => void,
-): void {
-  const spare = findLeft(list, items, keyOf);
-  placeItems(list, items, keyOf, () => spare.shift() ?? create(), update);
-  for (const child of spare) child.remove();
-}
-
-/** Returns a list's children whose item is none of these. */
-function findLeft<T>(list: HTMLElement, items: T[], keyOf: (item: T) => string): HTMLElement[] {
   const wanted = new Set(items.map(keyOf));
-  return ([...list.children] as HTMLElement[]).filter((child) => !wanted.has(child.dataset.key ?? ""));
-}
-
-function placeItems<T>(
-  list: HTMLElement,
-  items: T[],
-  keyOf: (item: T) => string,
-  provide: (item: T) => HTMLElement,
-  update: (element: HTMLElement, item: T) => void,
-): void {
-  const placed = new Map(([...list.children] as HTMLElement[]).map((child) => [child.dataset.key, child]));
-  let cursor = list.firstElementChild;
+  const placed = new Map<string, HTMLElement>();
+  const spare: HTMLElement[] = [];
+  for (const child of list.children as HTMLCollectionOf<HTMLElement>) {
+    const key = child.dataset.key ?? "";
+    if (wanted.has(key)) placed.set(key, child);
+    else spare.push(child);
+  }
+  if (rows === "own") for (const child of spare.splice(0)) child.remove();
+  let cursor = list.firstElementChild as HTMLElement | null;
   for (const item of items) {
     const key = keyOf(item);
     let child = placed.get(key);
     if (!child) {
-      child = provide(item);
+      child = spare.shift() ?? create(item);
       child.dataset.key = key;
     }
     update(child, item);
-    if (child === cursor) cursor = cursor.nextElementSibling;
+    while (cursor && spare.includes(cursor)) cursor = cursor.nextElementSibling as HTMLElement | null;
+    if (child === cursor) cursor = cursor.nextElementSibling as HTMLElement | null;
     else list.insertBefore(child, cursor);
   }
+  for (const child of spare) child.remove();
 }
 
 const rowsKnown = new WeakMap<Element, number>();

@@ -4,7 +4,7 @@ import type { CountyMap } from "../county_map.ts";
 import { isHeard, type LiveFeed } from "../live.ts";
 import type { LayerSpec } from "../wire.ts";
 import { classOf } from "../style.ts";
-import { fitRows, isParked, make, makePart, type Page, part, setAttribute, setText, syncRows } from "./page.ts";
+import { fitRows, isParked, make, makePart, type Page, part, setAttribute, setText, syncList } from "./page.ts";
 import { roundScale } from "./scale.ts";
 
 interface Row {
@@ -76,7 +76,7 @@ function read(page: Page, spec: LayerSpec, value: number, position: number): { w
 }
 
 function drawRows(page: Page, list: HTMLElement, rows: Row[], none = page.say("common.no_data")): void {
-  syncRows(
+  syncList(
     list,
     rows.slice(0, fitRows(list)),
     (row) => row.key,
@@ -87,6 +87,7 @@ function drawRows(page: Page, list: HTMLElement, rows: Row[], none = page.say("c
       const colour = row.colour ? `; --fill: ${row.colour}` : "";
       setAttribute(part(element, "bar"), "style", `--share: ${row.share.toFixed(3)}${colour}`);
     },
+    "alike",
   );
   setAttribute(list, "data-empty", rows.length ? null : none);
 }

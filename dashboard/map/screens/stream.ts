@@ -4,7 +4,7 @@ import type { LiveFeed } from "../live.ts";
 import type { Case, Frame } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { makeDrill } from "./alerts.ts";
-import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncRows } from "./page.ts";
+import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
 
 const SEVERE = 2;
 const PULSE_MS = 2400;
@@ -15,12 +15,13 @@ export function drawStream(page: Page, feed: LiveFeed): void {
   if (!list) return;
   const cases = [...feed.state.cases.values()].sort((a, b) => b.reported_at - a.reported_at || b.id - a.id);
   const now = feed.serverNow();
-  syncRows(
+  syncList(
     list,
     cases.slice(0, fitRows(list)),
     (one) => String(one.id),
     makeRow,
     (row, one) => drawRow(page, row, one, now),
+    "alike",
   );
   setAttribute(list, "data-empty", cases.length ? null : page.say("wall.stream_none"));
 }
