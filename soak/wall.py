@@ -7,6 +7,7 @@ import redis
 from playwright.sync_api import Browser, Page
 
 from soak.code import measure_code
+from soak.garbage import Collector
 from soak.samples import Sample
 from tests.appliance import Appliance
 
@@ -50,12 +51,13 @@ class SoakedWall:
         self._began = time.monotonic()
         self._devtools = self.page.context.new_cdp_session(self.page)
         self._devtools.send("Performance.enable")
+        self._garbage = Collector(self.page, self._devtools)
         self._machine = browser.new_browser_cdp_session()
         self._redis = redis.Redis(unix_socket_path=str(appliance.data_dir / "redis" / "server.sock"))
 
     def sample(self) -> Sample:
         """Collect the garbage, then look at everything."""
-        self._devtools.send("HeapProfiler.collectGarbage")
+        self._garbage.collect()
         told = self._devtools.send("Performance.getMetrics")["metrics"]
         metrics = {metric["name"]: metric["value"] for metric in told}
         seen = self.page.evaluate(READ)
