@@ -170,12 +170,15 @@ async def keep_playing(desk: ExerciseDesk) -> None:
 # -- routes -------------------------------------------------------------------------------------------------------
 
 
-def make_exercise_router(
+def open_exercise_desk(
     settings: Settings, county: County, hub: Hub, engine: Engine, publisher: Publisher
-) -> APIRouter:
-    """Return `/exercise`, `/api/exercises…` and what every screen asks; its lifespan plays."""
-    desk = ExerciseDesk(county, hub, engine, publisher, open_audit(settings))
-    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
+) -> ExerciseDesk:
+    """Return the desk with its own opening of the audit log."""
+    return ExerciseDesk(county, hub, engine, publisher, open_audit(settings))
+
+
+def make_exercise_router(desk: ExerciseDesk, sheets: Sheets) -> APIRouter:
+    """Return `/exercise`, `/api/exercises…` and what every screen asks; its lifespan plays, and closes the desk."""
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from brain.alarm_rules import read_alarm_rules
 from cases.rulebook import read_rulebook
 from dashboard import ids
 from dashboard.briefing import make_briefing_router
-from dashboard.exercises import make_exercise_router
+from dashboard.exercises import make_exercise_router, open_exercise_desk
 from dashboard.exports.routes import make_exports_router
 from dashboard.factbook import FactBook
 from dashboard.feeds import make_feeds_router
@@ -159,7 +159,7 @@ def make_app(settings: Settings, county: County, hub: "Hub", engine: Engine) -> 
     # Routes are tried in their order, and walls say most often that they are there.
     desk = open_wall_desk(settings, county, hub, publisher, scenes, register)
     app.include_router(make_walls_router(desk, sheets))
-    _include_routers(app, settings, county, hub, engine, book, publisher)
+    _include_routers(app, settings, county, hub, engine, book, publisher, sheets)
     app.include_router(make_shifts_router(shifts))
     guard_app(app, settings, county, register, dash.csp_hashes())
     return app
@@ -214,7 +214,14 @@ def _register_pages(
 
 
 def _include_routers(
-    app: FastAPI, settings: Settings, county: County, hub: "Hub", engine: Engine, book: FactBook, publisher: Publisher
+    app: FastAPI,
+    settings: Settings,
+    county: County,
+    hub: "Hub",
+    engine: Engine,
+    book: FactBook,
+    publisher: Publisher,
+    sheets: Sheets,
 ) -> None:
     # Imported here: the web API is another module's, and this one is usable (and tested) page by page.
     from dashboard.acting import Actor, make_acting_router
@@ -225,15 +232,14 @@ def _include_routers(
     from dashboard.intake import DeskIntake, make_intake_router
     from dashboard.similar import make_similar_router
 
-    persons = open_persons(settings, county, engine)
+    persons, rulebook, rules = open_persons(settings, county, engine), read_rulebook(county), read_alarm_rules(county)
     app.include_router(make_router(hub, county, engine, persons))
     app.include_router(make_unmasking_router(persons))
-    app.include_router(make_audit_router(Sheets(county, settings.ui_lang, settings.auth == "on"), persons.audit))
-    app.include_router(make_acting_router(Actor(hub, engine, county, read_rulebook(county), publisher), publisher))
-    rules = read_alarm_rules(county)
+    app.include_router(make_audit_router(sheets, persons.audit))
+    app.include_router(make_acting_router(Actor(hub, engine, county, rulebook, publisher), publisher))
     app.include_router(make_alarms_router(hub, engine, rules, AlarmActor(hub, engine, county, rules, publisher)))
-    app.include_router(make_intake_router(DeskIntake(county, read_rulebook(county), engine, publisher)))
-    app.include_router(make_incidents_router(IncidentFiles(hub, county, engine, read_rulebook(county))))
+    app.include_router(make_intake_router(DeskIntake(county, rulebook, engine, publisher)))
+    app.include_router(make_incidents_router(IncidentFiles(hub, county, engine, rulebook)))
     app.include_router(make_queue_router(hub, county, engine))
     app.include_router(make_places_router(county))
     app.include_router(make_similar_router(hub, county, engine, persons.read))
@@ -243,8 +249,7 @@ def _include_routers(
     app.include_router(make_standings_router(Standings(county, engine, book)))
     app.include_router(make_exports_router(hub, county, engine, book, persons.audit))
     app.include_router(make_feeds_router(county, engine, settings, hub.redis_url))
-    app.include_router(make_exercise_router(settings, county, hub, engine, publisher))
-    sheets = Sheets(county, settings.ui_lang, settings.auth == "on")
+    app.include_router(make_exercise_router(open_exercise_desk(settings, county, hub, engine, publisher), sheets))
     app.include_router(make_rounds_router(settings, open_desk(settings, county, engine, publisher), sheets))
 
 

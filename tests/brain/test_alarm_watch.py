@@ -12,7 +12,8 @@ from brain.alarm_probes import Finding, PublicWarning, WatchedCase
 from brain.alarm_rules import AlarmRules, read_alarm_rules
 from brain.alarm_watch import Watch
 from geo.county import County
-from ingest.records import Reading
+from ingest.exercises import MARK, is_exercise
+from ingest.records import EXERCISE, Reading
 from ingest.tables import as_ms
 from tests.brain.alarm_packs import read
 
@@ -225,6 +226,25 @@ def test_a_silent_thing_is_an_alarm_while_its_feed_speaks(county: County) -> Non
     assert {each.alarm_id for each in watch.take()} == {"feed_silent:air", "feed_silent:water"}
     watch.put_reading(sense("air", "AIR-1", 41 * hours, 10.0))
     assert [(each.alarm_id, each.active) for each in watch.take()] == [("thing_silent:AIR-1", False)]
+
+
+def test_an_exercises_sensor_is_watched_as_any_other_but_its_silence_misses_nobody(county: County) -> None:
+    hours = 60
+    watch = Watch(county, noise(county), NOON_MS)
+    watch.put_reading(sense("noise", f"{MARK}MIC-1", 0, 80.0, origin=EXERCISE))
+    (loud,) = watch.take()
+    assert (loud.alarm_id, loud.active) == (f"noise:{MARK}MIC-1", True)
+    assert is_exercise(loud.alarm_id)
+
+    watch = Watch(county, read_alarm_rules(county), NOON_MS)
+    watch.put_reading(sense("air", "AIR-1", 0, 10.0))
+    watch.put_reading(sense("air", f"{MARK}AIR-2", 0, 10.0, origin=EXERCISE))
+    for hour in range(1, 10):
+        watch.put_reading(sense("air", "AIR-3", hour * hours, 10.0))
+        watch.hear("air", NOON_MS + hour * hours * MINUTE)
+        watch.advance(NOON_MS + hour * hours * MINUTE)
+    silent = [each.alarm_id for each in watch.take() if each.rule == "thing_silent"]
+    assert silent == ["thing_silent:AIR-1"]
 
 
 def watched(case_id: str = "C1", severity: int = 1, **fields: Any) -> WatchedCase:

@@ -1,11 +1,12 @@
 """An incident in a browser: a key begins it, the wall shows it by itself, it ends, and its log is looked back at."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
 from geo.county import County
-from tests.appliance import Appliance, report
+from tests.appliance import Appliance, envelope, report
 
 DESK: Any = {"width": 1440, "height": 900}
 WALL: Any = {"width": 1280, "height": 720}
@@ -25,6 +26,13 @@ def open_page(chromium: Browser, address: str, size: Any) -> Page:
     page.goto(address)
     page.wait_for_function(LIVE)
     return page
+
+
+def raise_alarm(county: County, severity: int) -> dict[str, Any]:
+    """An alarm at the incident's place; told again with a worse severity, it has become worse."""
+    about = {"rule": "jam", "thing": "road-7", "cell_code": str(county.cells.index[0])}
+    data = {"alarm_id": "jam:road-7", "severity": severity, "subject": "拥堵", "at": datetime.now(UTC).isoformat()}
+    return envelope("alarm.raised", f"jam of severity {severity}", data | about)
 
 
 def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product: Appliance, county: County) -> None:
@@ -50,6 +58,11 @@ def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product
     log = wall.locator(".incident-log .what")
     expect(log.first).to_have_text("Begin an incident")
     assert "trapped" not in wall.content()
+    near = wall.locator(".incident-alarms .severity")
+    product.post(raise_alarm(county, severity=3))
+    expect(near).to_have_text("●Moderate")
+    product.post(raise_alarm(county, severity=1))
+    expect(near).to_have_text("▲Critical")
     wall.evaluate(KEEP)
     drawer.locator(".case-actions [data-action=supervise]").click()
     drawer.locator("[data-field=card] [data-word=red]").click()
@@ -70,7 +83,8 @@ def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product
 
     desk.goto(f"{product.web_url}{strip.locator('a').get_attribute('href')}")
     lines = desk.locator(".incident-log .what")
-    expect(lines).to_have_text(["Reported", "Begin an incident", "Supervise", "Note", "End the incident"])
+    alarm = "Alarm: Road jammed road-7"
+    expect(lines).to_have_text(["Reported", "Begin an incident", alarm, "Supervise", "Note", "End the incident"])
     expect(desk.locator(".incident-head .conclusion")).to_have_text("How it ended: All are safe")
     expect(desk.locator("form.entry")).to_be_hidden()
     desk.locator("[data-deed=earlier]").click()

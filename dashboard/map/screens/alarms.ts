@@ -3,7 +3,7 @@
 
 import type { LiveFeed } from "../live.ts";
 import type { Alarm, Words } from "../wire.ts";
-import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setHidden, setText, syncList } from "./page.ts";
+import { isParked, make, makePart, makeSeverity, measureRows, part, type Page, setAttribute, setHidden, setText, showSeverity, syncList } from "./page.ts";
 
 /** Severities I and II call for somebody at once. */
 export const SEVERE = 2;
@@ -76,7 +76,7 @@ export function drawAlarms(page: Page, feed: LiveFeed): void {
     list,
     lines.slice(0, shown),
     (line) => line.key,
-    () => make("li", "alarm-row", make("div", "top", makePart("severity", ""), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
+    () => make("li", "alarm-row", make("div", "top", make("span", "severity"), makePart("what"), makePart("age")), make("div", "bottom", makePart("detail"), makePart("state"))),
     (row, line) => drawLine(page, row, line, now),
     "alike",
   );
@@ -114,10 +114,7 @@ function listGroups(page: Page, standing: Alarm[]): Line[] {
 }
 
 function drawLine(page: Page, row: HTMLElement, line: Line, now: number): void {
-  if (row.dataset.severity !== String(line.severity)) {
-    part(row, "severity")?.replaceChildren(makeSeverity(page, line.severity));
-    row.dataset.severity = String(line.severity);
-  }
+  showSeverity(page, row, line.severity);
   setAttribute(row, "data-unacked", line.unacked ? "" : null);
   setText(part(row, "what"), line.what);
   setText(part(row, "age"), line.raisedAt ? page.span(Math.max(0, now - line.raisedAt)) : "");
@@ -146,11 +143,8 @@ function drawCall(page: Page, feed: LiveFeed, standing: Alarm[]): void {
   const worst = waiting.sort((a, b) => a.severity - b.severity || (b.raised_at ?? 0) - (a.raised_at ?? 0) || a.id - b.id)[0];
   setHidden(call, !worst);
   if (!worst) return;
-  if (!call.firstElementChild) call.append(makePart("severity", ""), makePart("what"), makePart("where"), makePart("age"), makePart("others"));
-  if (call.dataset.severity !== String(worst.severity)) {
-    part(call, "severity")?.replaceChildren(makeSeverity(page, worst.severity));
-    call.dataset.severity = String(worst.severity);
-  }
+  if (!call.firstElementChild) call.append(make("span", "severity"), makePart("what"), makePart("where"), makePart("age"), makePart("others"));
+  showSeverity(page, call, worst.severity);
   const { what, where } = nameAlarm(page, worst);
   setText(part(call, "what"), what);
   setText(part(call, "where"), where.join(" · "));

@@ -7,7 +7,7 @@ import type { Words } from "../wire.ts";
 import { makeDrill } from "./alerts.ts";
 import { makeId, postJson } from "./drawer/post.ts";
 import { followHeader } from "./header.ts";
-import { make, makePart, makeSeverity, openPage, part, type Page, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, makeSeverity, openPage, part, type Page, setAttribute, setText, showSeverity, syncList } from "./page.ts";
 
 /** Ages and shelves move without any event. */
 const READ_EVERY_MS = 5000;
@@ -324,7 +324,7 @@ class Desk {
         lines,
         this.shown(),
         (one) => one.key,
-        (one) => makeLine(page, one.row?.severity ?? one.line?.severity ?? 4),
+        makeLine,
         (element, one) => this.drawLine(element, one, list.now),
       );
     this.drawDrawer(list.now);
@@ -332,11 +332,7 @@ class Desk {
 
   private drawLine(element: HTMLElement, { key, line, row }: Shown, now: number): void {
     const { page } = this;
-    const severity = row?.severity ?? line?.severity ?? 4;
-    if (element.dataset.severity !== String(severity)) {
-      element.dataset.severity = String(severity);
-      element.querySelector(".severity")?.replaceWith(makeSeverity(page, severity));
-    }
+    showSeverity(page, element, row?.severity ?? line?.severity ?? 4);
     setAttribute(element, "aria-current", key === this.chosen ? "true" : null);
     setAttribute(element, "data-kind", row ? (line ? "alarm" : "member") : "group");
     if (row) {
@@ -482,11 +478,10 @@ function addressOf(alarmId: string): string {
   return `/api/alarms/${encodeURIComponent(alarmId)}`;
 }
 
-function makeLine(page: Page, severity: number): HTMLElement {
-  const line = make("li", "line", makeSeverity(page, severity));
+function makeLine(): HTMLElement {
+  const line = make("li", "line", make("span", "severity"));
   line.append(make("span", "what", makePart("name"), makePart("thing")));
   line.append(makePart("count"), makePart("age"), makePart("state"), makePart("assignee"));
-  line.dataset.severity = String(severity);
   return line;
 }
 

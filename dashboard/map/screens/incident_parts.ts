@@ -3,7 +3,7 @@
 import type { Incident, IncidentCall, IncidentClock, IncidentLine, IncidentRung } from "../wire.ts";
 import { makeDrill } from "./alerts.ts";
 import { colourOf, sayClock } from "./desk/clock.ts";
-import { make, makePart, makeSeverity, type Page, part, setAttribute, setText, syncList } from "./page.ts";
+import { make, makePart, makeSeverity, type Page, part, setAttribute, setText, showSeverity, syncList } from "./page.ts";
 
 /** How far around the place alarms are looked for (brain/incidents.py). */
 const AROUND_KM = 2;
@@ -142,8 +142,9 @@ function drawAlarms(page: Page, { alarms, alarm_counts }: Incident, now: number,
     list,
     shown,
     ({ id }) => id,
-    ({ severity }) => make("li", "alarm", makeSeverity(page, severity), makePart("name"), makePart("away"), makePart("thing"), makePart("state")),
+    () => make("li", "alarm", make("span", "severity"), makePart("name"), makePart("away"), makePart("thing"), makePart("state")),
     (row, alarm) => {
+      showSeverity(page, row, alarm.severity);
       setText(part(row, "name"), page.words(alarm.name));
       setText(part(row, "thing"), page.words(alarm.thing));
       setText(part(row, "away"), sayDistance(page, alarm.distance_m));

@@ -4,7 +4,7 @@ import type { CountyMap } from "../county_map.ts";
 import type { LiveFeed } from "../live.ts";
 import type { Case, WallOrder } from "../wire.ts";
 import { type ClockKind, type Colour, colourOf, sayClock } from "./desk/clock.ts";
-import { make, makePart, makeSeverity, part, type Page, setAttribute, setHidden, setText } from "./page.ts";
+import { make, makePart, part, type Page, setAttribute, setHidden, setText, showSeverity } from "./page.ts";
 import type { Rotation } from "./rotation.ts";
 import { nameScene, type Scene } from "./scenes.ts";
 
@@ -96,13 +96,13 @@ function drawCase(page: Page, card: HTMLElement, order: WallOrder, now: number):
   const one = order.case;
   const key = one ? String(one.id) : "unseen";
   if (card.dataset.case !== key) {
-    const head = one ? [makeSeverity(page, one.severity), makePart("class")] : [];
+    const head = one ? [make("span", "severity"), makePart("class")] : [];
     card.replaceChildren(make("p", "top", ...head, makePart("state")), makePart("place"), makePart("clock"), makePart("reported"));
     card.dataset.case = key;
   }
   if (!one) return setText(part(card, "state"), page.say("wall.order_unseen"));
   const clock = readClock(one);
-  setAttribute(card, "data-severity", String(one.severity));
+  showSeverity(page, card, one.severity);
   setText(part(card, "class"), page.nameCategory(one.category));
   setText(part(card, "state"), page.nameState(one.category, one.state));
   setText(part(card, "place"), page.namePlace(one.cell));

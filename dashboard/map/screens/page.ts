@@ -369,3 +369,10 @@ export function makeSeverity(page: Page, severity: number, words = "severity"): 
   mark.dataset.severity = String(severity);
   return mark;
 }
+
+/** Shows how severe something is now: by the colours of its row, and by the mark in it (at first an empty `.severity`). */
+export function showSeverity(page: Page, row: HTMLElement, severity: number): void {
+  setAttribute(row, "data-severity", String(severity));
+  const mark = row.querySelector<HTMLElement>(".severity");
+  if (mark?.dataset.severity !== String(severity)) mark?.replaceWith(makeSeverity(page, severity));
+}
