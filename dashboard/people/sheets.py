@@ -42,6 +42,7 @@ class Sheets:
             "locale": "zh-CN" if lang == "zh" else lang,
             "other": other,
             "other_address": f"{request.scope['path']}?lang={other}",
+            "zone": str(self.county.time_zone),
             "county": self.county.name.en if lang == "en" else self.county.name.zh,
             "say": partial(text, lang),
             "token": current_token.get(),

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def phone(chromium: Browser, county: County, product: Appliance) -> Iterator[Bro
         is_mobile=True,
         geolocation={"longitude": lon, "latitude": lat, "accuracy": 12},
         permissions=["geolocation"],
+        timezone_id="America/New_York",  # set wrongly; what it shows is the county's time all the same
     )
     log_in(context, product, "grid_worker")
     context.set_default_timeout(30_000)
@@ -84,6 +86,7 @@ def test_a_patrol_checked_in_without_a_network_arrives_once(
     task.get_by_role("button", name="到场打卡").click()
     waiting = task.locator(".kept[data-state=waiting]")
     expect(waiting).to_contain_text("待发送")
+    expect(waiting).to_contain_text(f"{datetime.now(county.time_zone):%m-%d %H:}")
     expect(waiting).to_be_focused()
     page.reload()
     expect(waiting).to_contain_text("没有网络")

@@ -41,9 +41,11 @@ export function showMoment(iso: string): string {
   return iso.slice(5, 16).replace("T", " ");
 }
 
-/** Returns a moment of this phone by its own clock. */
+const two = "2-digit";
+const clock = new Intl.DateTimeFormat("en", { month: two, day: two, hour: two, minute: two, hourCycle: "h23", timeZone: document.body.dataset["zone"] });
+
+/** Returns a moment by the county's clock, whatever the phone's is: 11-22 08:05. */
 export function showTime(ms: number): string {
-  const moment = new Date(ms);
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${two(moment.getMonth() + 1)}-${two(moment.getDate())} ${two(moment.getHours())}:${two(moment.getMinutes())}`;
+  const parts = Object.fromEntries(clock.formatToParts(ms).map(({ type, value }) => [type, value]));
+  return `${parts["month"]}-${parts["day"]} ${parts["hour"]}:${parts["minute"]}`;
 }
