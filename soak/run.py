@@ -1,5 +1,6 @@
 """One soak from beginning to end: a wall lives through many updates, and what it takes must stay flat."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,8 @@ from playwright.sync_api import sync_playwright
 
 from geo.builtin import provide_demo
 from geo.county import load_county
+from layers.series import HOUR_MS
+from layers.things import KEEP_MS
 from soak.load import Load
 from soak.samples import Sample
 from soak.wall import SoakedWall
@@ -17,6 +20,8 @@ from tests.appliance import ROOT, Appliance
 from tests.browser.chromium import ARGUMENTS, PROGRAM
 
 UPDATES_PER_S: Final = 50.0
+REMEMBERED_H: Final = KEEP_MS // HOUR_MS
+"""So long what is over stays in the live state; a soak begins with that behind it, or it would fill for two days."""
 UPDATES_A_SCENE: Final = 34
 """In ordinary life seven scenes take turns in 240 s, while 240 updates come."""
 ENVIRON: Final = {"LIVE_TICK_MS": "5"}
@@ -24,20 +29,32 @@ ENVIRON: Final = {"LIVE_TICK_MS": "5"}
 
 
 @contextmanager
-def open_wall(updates_per_s: float = UPDATES_PER_S, updates_a_scene: int = UPDATES_A_SCENE) -> Iterator[SoakedWall]:
+def open_wall(
+    updates_per_s: float = UPDATES_PER_S, updates_a_scene: int = UPDATES_A_SCENE, remembered_h: int = REMEMBERED_H
+) -> Iterator[SoakedWall]:
     """Start the product, a wall and the load; yield the wall once all of it runs."""
-    demo = provide_demo(ROOT / ".setup" / "demo-county")
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="county-brain-soak-"))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="county-brain-soak-")))
+        pack = _make_pack(folder / "pack")
         playwright = stack.enter_context(sync_playwright())
-        appliance = Appliance(Path(folder) / "data", demo, ENVIRON).start()
+        appliance = Appliance(folder / "data", pack, ENVIRON).start()
         stack.callback(appliance.stop)
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
         stack.callback(browser.close)
-        load = Load(appliance.ingest_url, load_county(demo), updates_per_s)
+        load = Load(appliance.ingest_url, load_county(pack), updates_per_s, remembered_h)
         load.start()
         stack.callback(load.stop)
         yield SoakedWall(browser, appliance, updates_a_scene)
+
+
+def _make_pack(folder: Path) -> Path:
+    """Copy the demo county, with a clock that is its data (see `soak.load`)."""
+    shutil.copytree(provide_demo(ROOT / ".setup" / "demo-county"), folder)
+    profile = folder / "county.toml"
+    text = profile.read_text(encoding="utf-8")
+    assert 'anchor = "system"' in text
+    profile.write_text(text.replace('anchor = "system"', 'anchor = "data"'), encoding="utf-8")
+    return folder
 
 
 def soak(wall: SoakedWall, count: int, every_s: float) -> Iterator[Sample]:
