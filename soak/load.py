@@ -4,6 +4,7 @@ The county's clock is its data, so that at fifty times the pace of life hours an
 forgotten as often as in a month; stamped with the present, hours would hold what a month has.
 """
 
+import random
 import threading
 import time
 from collections import deque
@@ -26,6 +27,7 @@ UPDATES_A_CASE = 200
 EVENTS_AN_UPDATE = 5
 """As many as the demo county's simulator sends a second."""
 HOUR_S = 3600
+SEED = 3
 TIMES = ("dateObserved", "dateObservedFrom", "dateObservedTo", "binLoggedTime", "dateLastEmptying", "observed_at", "at")
 
 
@@ -41,10 +43,14 @@ class Load:
         self._second = -remembered_h * HOUR_S
         self._sender = Sender(url, KEY)
         self._pause_s = 1 / updates_per_s
-        self._points = cycle(county.cells.geometry.representative_point())
+        points = [*county.cells.geometry.representative_point()]
+        random.Random(SEED).shuffle(
+            points
+        )  # in the order of the cells, all open cases would lie in one town after another
+        self._points = cycle(points)
         hour = simulate(county, datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC))
         self._readings = [event for event in hour if not event.type.startswith("case.")]
-        self._numbers = count()
+        self._numbers, self._cases = count(), count()
         self._open: deque[str] = deque()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -102,7 +108,7 @@ class Load:
         return msgspec.structs.replace(event, id=f"{event.id}-{next(self._numbers)}", time=_write(now), data=data)
 
     def _open_case(self) -> CloudEvent:
-        point, number = next(self._points), next(self._numbers)
+        point, number = next(self._points), next(self._cases)
         case_id = f"soak-{number}"
         self._open.append(case_id)
         changes = {"severity": 1 + number % 4, "reported_at": _write(self._now())}
