@@ -4,10 +4,10 @@ import time
 
 import psutil
 import redis
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from soak.code import measure_code
-from soak.garbage import Collector
+from soak.devtools import open_page
 from soak.samples import Sample
 from tests.appliance import Appliance
 
@@ -41,24 +41,25 @@ class SoakedWall:
     """One wall at `/wall`, with what it and its servers take."""
 
     def __init__(self, browser: Browser, appliance: Appliance, updates_a_scene: int) -> None:
-        self.page: Page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        self.page.add_init_script(COUNT_CONTEXTS)
-        self.page.goto(f"{appliance.web_url}/wall?wall=soak")
-        self.page.wait_for_function(LIVE, timeout=120_000)
+        self.page = open_page(browser)
+        self.page.attach()
+        self.page.call("Page.enable")
+        self.page.call("Page.addScriptToEvaluateOnNewDocument", source=COUNT_CONTEXTS)
+        self.page.call("Performance.enable")
+        self.page.call("Emulation.setDeviceMetricsOverride", width=1920, height=1080, deviceScaleFactor=1, mobile=False)
+        self.page.call("Page.navigate", url=f"{appliance.web_url}/wall?wall=soak")
+        self.page.wait_for(LIVE)
         self.page.evaluate(LIVE_FAST, updates_a_scene)
         self._browser = browser
         self._appliance = appliance
         self._began = time.monotonic()
-        self._devtools = self.page.context.new_cdp_session(self.page)
-        self._devtools.send("Performance.enable")
-        self._garbage = Collector(self.page, self._devtools)
         self._machine = browser.new_browser_cdp_session()
         self._redis = redis.Redis(unix_socket_path=str(appliance.data_dir / "redis" / "server.sock"))
 
     def sample(self) -> Sample:
         """Collect the garbage, then look at everything."""
-        self._garbage.collect()
-        told = self._devtools.send("Performance.getMetrics")["metrics"]
+        self._collect_garbage()
+        told = self.page.call("Performance.getMetrics")["metrics"]
         metrics = {metric["name"]: metric["value"] for metric in told}
         seen = self.page.evaluate(READ)
         parts = self._appliance.parts()
@@ -67,7 +68,7 @@ class SoakedWall:
             updates=seen["updates"],
             scenes=seen["scenes"],
             heap_mb=round(metrics["JSHeapUsedSize"] / MB, 3),
-            code_mb=round(measure_code(self._browser, self.page) / MB, 3),
+            code_mb=round(measure_code(self._browser) / MB, 3),
             nodes=int(metrics["Nodes"]),
             listeners=int(metrics["JSEventListeners"]),
             documents=int(metrics["Documents"]),
@@ -80,6 +81,11 @@ class SoakedWall:
             recorder_mb=_measure(parts["record"]),
             redis_mb=round(self._redis.info("memory")["used_memory"] / MB, 1),
         )
+
+    def _collect_garbage(self) -> None:
+        """Collect it in the page and in MapLibre's workers: left to themselves, these keep most of it for a while."""
+        for session in (self.page, *self.page.workers.values()):
+            session.call("HeapProfiler.collectGarbage")
 
     def _measure_browser(self, kind: str) -> float:
         """Return the memory of the largest process of a kind: Chromium keeps a spare renderer."""

@@ -23,7 +23,7 @@ LEAK = """() => {
 @pytest.mark.timeout(600)
 def test_a_wall_stays_flat_and_a_leak_in_it_is_found() -> None:
     with open_wall(updates_per_s=4, updates_a_scene=8, remembered_h=1) as wall:
-        wall.page.wait_for_function("() => soak.scenes >= 7", timeout=180_000)
+        wall.page.wait_for("() => soak.scenes >= 7")
         flat = judge(list(soak(wall, 8, 1.5)), BRIEF)
         wall.page.evaluate(LEAK)
         leaking = judge(list(soak(wall, 12, 1)), BRIEF)
