@@ -4,10 +4,11 @@ That is no leak (there are only so many functions), but on the way it looks like
 tracing tells it apart from objects.
 """
 
-import time
 from typing import Any, Final
 
 from playwright.sync_api import Browser
+
+from soak.devtools import pause
 
 SPACES: Final = ("code_space", "code_large_object_space", "trusted_space", "trusted_large_object_space")
 TRACE: Final = {
@@ -31,8 +32,7 @@ def measure_code(browser: Browser) -> int:
     devtools.send("Tracing.requestMemoryDump", {"levelOfDetail": "light"})
     devtools.send("Tracing.end")
     while not ends:
-        time.sleep(0.02)
-        devtools.send("Browser.getVersion")  # events come in while something is asked
+        pause(devtools)
     devtools.detach()
     return max((_read_heap(event) for event in events if event["ph"] == "v"), default=(0, 0))[1]
 

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, CDPSession
 
 WITHIN_S: Final = 120.0
 PAUSE_S: Final = 0.02
 
 
 class Session:
-    """What is said to a page or a worker, and what it answers; `workers` are a page's, once it was told to `attach`."""
+    """What is said to a page or a worker, and what it answers; `workers` are a page's own."""
 
     def __init__(self, carry: Callable[[str], object], pause: Callable[[], object]) -> None:
         """carry: take a message there; pause: wait a moment and let answers come in."""
@@ -44,10 +44,6 @@ class Session:
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
-
-    def attach(self) -> None:
-        """Know the page's workers, those to come, too."""
-        self.call("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=False)
 
     def evaluate(self, function: str, *arguments: object) -> Any:
         """Return what a JavaScript function returns; raises `RuntimeError` with what it throws."""
@@ -94,13 +90,9 @@ def open_page(browser: Browser) -> Session:
     context = devtools.send("Target.createBrowserContext")["browserContextId"]
     target = devtools.send("Target.createTarget", {"url": "about:blank", "browserContextId": context})["targetId"]
     session = devtools.send("Target.attachToTarget", {"targetId": target, "flatten": False})["sessionId"]
-
-    def pause() -> None:
-        time.sleep(PAUSE_S)
-        devtools.send("Browser.getVersion")  # events come in while something is asked
-
     page = Session(
-        lambda message: devtools.send("Target.sendMessageToTarget", {"sessionId": session, "message": message}), pause
+        lambda message: devtools.send("Target.sendMessageToTarget", {"sessionId": session, "message": message}),
+        lambda: pause(devtools),
     )
 
     def hear(told: dict[str, Any]) -> None:
@@ -108,4 +100,11 @@ def open_page(browser: Browser) -> Session:
             page.hear(json.loads(told["message"]))
 
     devtools.on("Target.receivedMessageFromTarget", hear)
+    page.call("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=False)  # to its workers
     return page
+
+
+def pause(devtools: CDPSession) -> None:
+    """Wait a moment and let events come in: Playwright hears them while it asks something."""
+    time.sleep(PAUSE_S)
+    devtools.send("Browser.getVersion")

@@ -44,12 +44,12 @@ class Load:
         self._sender = Sender(url, KEY)
         self._pause_s = 1 / updates_per_s
         points = [*county.cells.geometry.representative_point()]
-        random.Random(SEED).shuffle(
-            points
-        )  # in the order of the cells, all open cases would lie in one town after another
+        # In the order of the cells, all open cases would lie in one town after another.
+        random.Random(SEED).shuffle(points)
         self._points = cycle(points)
         hour = simulate(county, datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC))
         self._readings = [event for event in hour if not event.type.startswith("case.")]
+        self._latest = {event.data["id"]: event for event in self._readings if event.type == "iot.observed"}
         self._numbers, self._cases = count(), count()
         self._open: deque[str] = deque()
         self._failure: Exception | None = None
@@ -91,8 +91,7 @@ class Load:
 
     def pass_hour(self) -> Iterator[CloudEvent]:
         """Yield an hour of what is remembered: one reading a sensor, and the cases that came and went."""
-        latest = {event.data["id"]: event for event in self._readings if event.type == "iot.observed"}
-        yield from map(self._restamp, latest.values())
+        yield from map(self._restamp, self._latest.values())
         for _ in range(HOUR_S // UPDATES_A_CASE):
             yield from self._turn_cases()
             self._second += UPDATES_A_CASE

@@ -42,7 +42,6 @@ class SoakedWall:
 
     def __init__(self, browser: Browser, appliance: Appliance, updates_a_scene: int) -> None:
         self.page = open_page(browser)
-        self.page.attach()
         self.page.call("Page.enable")
         self.page.call("Page.addScriptToEvaluateOnNewDocument", source=COUNT_CONTEXTS)
         self.page.call("Performance.enable")

@@ -41,11 +41,10 @@ export function showMoment(iso: string): string {
   return iso.slice(5, 16).replace("T", " ");
 }
 
-const two = "2-digit";
-const clock = new Intl.DateTimeFormat("en", { month: two, day: two, hour: two, minute: two, hourCycle: "h23", timeZone: document.body.dataset["zone"] });
+// Swedish writes a date and a time as ISO 8601 does.
+const clock = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short", timeZone: document.body.dataset["zone"] });
 
-/** Returns a moment by the county's clock, whatever the phone's is: 11-22 08:05. */
+/** Returns a moment by the county's clock, whatever the phone's is, as `showMoment` does. */
 export function showTime(ms: number): string {
-  const parts = Object.fromEntries(clock.formatToParts(ms).map(({ type, value }) => [type, value]));
-  return `${parts["month"]}-${parts["day"]} ${parts["hour"]}:${parts["minute"]}`;
+  return showMoment(clock.format(ms));
 }

@@ -4,7 +4,7 @@ import type { LiveFeed } from "../live.ts";
 import type { Case, Frame } from "../wire.ts";
 import type { Page } from "./page.ts";
 import { makeDrill } from "./alerts.ts";
-import { fitRows, make, makePart, makeSeverity, part, setAttribute, setText, syncList } from "./page.ts";
+import { fitRows, make, makePart, part, setAttribute, setText, showSeverity, syncList } from "./page.ts";
 
 const SEVERE = 2;
 const PULSE_MS = 2400;
@@ -40,7 +40,9 @@ export function pulseSevere(page: Page, frame: Frame): void {
 }
 
 function makeRow(): HTMLElement {
-  const top = make("div", "top", makePart("marks"), makePart("class"), makePart("time"));
+  const marks = makePart("marks");
+  marks.append(make("span", "severity"));
+  const top = make("div", "top", marks, makePart("class"), makePart("time"));
   const bottom = make("div", "bottom", makePart("place"), makePart("state"));
   return make("li", "case", top, bottom);
 }
@@ -51,13 +53,12 @@ function drawRow(page: Page, row: HTMLElement, one: Case, now: number): void {
     row.classList.remove("pulse");
   }
   const exercise = one.exercise ?? false;
-  if (row.dataset.severity !== String(one.severity) || ("exercise" in row.dataset) !== exercise)
-    part(row, "marks")?.replaceChildren(...makeDrill(page, { exercise }), makeSeverity(page, one.severity));
+  if (("exercise" in row.dataset) !== exercise) part(row, "marks")?.replaceChildren(...makeDrill(page, { exercise }), make("span", "severity"));
+  showSeverity(page, row, one.severity);
   setText(part(row, "class"), page.nameCategory(one.category));
   setText(part(row, "time"), page.shortTime(one.reported_at, now));
   setText(part(row, "place"), page.namePlace(one.cell));
   setText(part(row, "state"), page.nameState(one.category, one.state));
-  setAttribute(row, "data-severity", String(one.severity));
   setAttribute(row, "data-exercise", exercise ? "" : null);
   setAttribute(row, "data-state", one.state);
 }
