@@ -35,8 +35,9 @@ class Alarm:
     """An alarm as it stands; times in epoch ms, None where there was none.
 
     severity: 1 (the worst) … 4. active: whether the condition holds. occurrences: how often it came, repeats: how often
-    it was raised again while it stood. raised_ms: when it came last; unacked_ms: since when nobody has acknowledged it.
-    rung: how often it was escalated. version: what the next request must expect. overtaken: keys of requests.
+    it was raised again while it stood. raised_ms: when it came last; worsened_ms: when it last grew worse since then;
+    unacked_ms: since when nobody has acknowledged it. rung: how often it was escalated. version: what the next request
+    must expect. overtaken: keys of requests.
     """
 
     subject: str = ""
@@ -47,6 +48,7 @@ class Alarm:
     occurrences: int = 0
     repeats: int = 0
     raised_ms: int | None = None
+    worsened_ms: int | None = None
     seen_ms: int | None = None
     cleared_ms: int | None = None
     unacked_ms: int | None = None
@@ -136,6 +138,7 @@ def _raise(alarm: Alarm, step: Step) -> Alarm:
         occurrences=alarm.occurrences + begins,
         repeats=0 if begins else alarm.repeats + 1,
         raised_ms=step.at_ms if begins else alarm.raised_ms,
+        worsened_ms=None if begins else step.at_ms,
         seen_ms=seen_ms,
         unacked_ms=step.at_ms if alarm.acked or alarm.unacked_ms is None else alarm.unacked_ms,
         # One that begins anew counts from its moment: its version is the same for who has forgotten the times before.

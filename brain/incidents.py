@@ -22,6 +22,8 @@ AROUND_M: Final = 2000
 """So far from the place alarms are of the incident."""
 ORDER: Final = "order"
 """The action of a line that tells what was sent to a wall."""
+WORSEN: Final = "worsen"
+"""The action of a line that tells that an alarm that stands has become more severe."""
 
 About = Literal["case", "alarm", "wall"]
 
@@ -166,9 +168,11 @@ def draw(
 
 
 def recall(alarm_id: str, alarm: Alarm) -> Iterator[Line]:
-    """Yield the lines of an alarm of which only what it is now is known: when it came last, and went."""
+    """Yield the lines of an alarm of which only what it is now is known: when it came last, grew worse, and went."""
     if alarm.raised_ms is not None:
         yield Line(alarm.raised_ms, "alarm", RAISE, alarm_id, alarm.severity)
+    if alarm.worsened_ms is not None:
+        yield Line(alarm.worsened_ms, "alarm", WORSEN, alarm_id, alarm.severity)
     if not alarm.active and alarm.cleared_ms is not None:
         yield Line(alarm.cleared_ms, "alarm", CLEAR, alarm_id, alarm.severity)
 
@@ -178,11 +182,13 @@ def _known(heard: tuple[Heard, ...], at_ms: int) -> tuple[Heard, ...]:
 
 
 def _list_turns(alarm_id: str, passed: Iterable[tuple[Step, Alarm]]) -> Iterator[Line]:
-    """Yield when an alarm came and when it went; that it was raised again while it stood is none."""
+    """Yield when an alarm came, grew worse and went; that it was raised again as it stood is none."""
     was = Alarm()
     for step, alarm in passed:
         if alarm.active != was.active:
             yield Line(step.at_ms, "alarm", RAISE if alarm.active else CLEAR, alarm_id, alarm.severity, step)
+        elif was.active and alarm.severity < was.severity:
+            yield Line(step.at_ms, "alarm", WORSEN, alarm_id, alarm.severity, step)
         was = alarm
 
 

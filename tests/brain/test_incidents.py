@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from brain.alarms import ACK, CLEAR, RAISE
-from brain.incidents import Facts, Heard, Picture, see
+from brain.incidents import WORSEN, Facts, Heard, Picture, recall, see
 from cases.fold import Step
 from cases.rulebook import Rulebook, read_rulebook
 from geo.county import County
@@ -70,6 +70,17 @@ def test_a_case_that_ends_ends_its_incident(rulebook: Rulebook) -> None:
     assert picture.ended is not None and picture.ended.key == "s 2"
     again = see(rulebook, tell(do(1, "begin_incident", 0), do(2, "end_incident", 3), do(3, "begin_incident", 9)))
     assert again.begun is not None and again.begun.key == "s 3" and again.ended is None
+
+
+def test_a_log_tells_that_an_alarm_that_stands_grew_worse(rulebook: Rulebook) -> None:
+    fire = (do(11, RAISE, 1, severity=3), do(12, RAISE, 2, severity=1), do(13, RAISE, 3, severity=2))
+    picture = see(rulebook, tell(do(1, "begin_incident", 0), fire=fire))
+    worse = [(line.action, line.at_ms, line.severity) for line in picture.lines[1:]]
+    assert worse == [(RAISE, BEGAN_MS + MINUTE_MS, 3), (WORSEN, BEGAN_MS + 2 * MINUTE_MS, 1)]
+    recalled = [(line.action, line.at_ms) for line in recall("fire", picture.alarms["fire"])]
+    assert recalled == [(action, at_ms) for action, at_ms, _ in worse]  # a wall, which knows no more, tells the same
+    again = see(rulebook, tell(fire=(*fire, do(14, CLEAR, 4), do(15, RAISE, 5, severity=1))))
+    assert [line.action for line in recall("fire", again.alarms["fire"])] == [RAISE]
 
 
 def test_what_is_told_late_was_not_known_before(rulebook: Rulebook) -> None:

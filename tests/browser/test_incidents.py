@@ -63,6 +63,7 @@ def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product
     expect(near).to_have_text("●Moderate")
     product.post(raise_alarm(county, severity=1))
     expect(near).to_have_text("▲Critical")
+    expect(log.first).to_have_text("Alarm now Critical: Road jammed road-7")
     wall.evaluate(KEEP)
     drawer.locator(".case-actions [data-action=supervise]").click()
     drawer.locator("[data-field=card] [data-word=red]").click()
@@ -83,8 +84,8 @@ def test_from_the_key_to_the_wall_to_its_end_and_back(chromium: Browser, product
 
     desk.goto(f"{product.web_url}{strip.locator('a').get_attribute('href')}")
     lines = desk.locator(".incident-log .what")
-    alarm = "Alarm: Road jammed road-7"
-    expect(lines).to_have_text(["Reported", "Begin an incident", alarm, "Supervise", "Note", "End the incident"])
+    alarm = ["Alarm: Road jammed road-7", "Alarm now Critical: Road jammed road-7"]
+    expect(lines).to_have_text(["Reported", "Begin an incident", *alarm, "Supervise", "Note", "End the incident"])
     expect(desk.locator(".incident-head .conclusion")).to_have_text("How it ended: All are safe")
     expect(desk.locator("form.entry")).to_be_hidden()
     desk.locator("[data-deed=earlier]").click()

@@ -186,7 +186,8 @@ function sayLine(page: Page, line: IncidentLine, category: string): string {
   if (line.about === "wall") return page.say("incident.wall", { wall: line.wall ?? "" });
   if (line.about === "case") return page.nameAction(category, line.action);
   const name = [page.words(line.name), page.words(line.thing)].filter(Boolean).join(" ");
-  return page.say(line.action === "raise" ? "incident.raised" : "incident.cleared", { name });
+  const saying = { raise: "incident.raised", worsen: "incident.worsened" }[line.action] ?? "incident.cleared";
+  return page.say(saying, { name, severity: page.sayName("severity", String(line.severity)) });
 }
 
 function showClock(page: Page, element: HTMLElement | null, clock: IncidentClock | null, now: number, name = ""): void {
