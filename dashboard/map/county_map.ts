@@ -2,23 +2,24 @@
 
 import * as maplibre from "maplibre-gl";
 import { Assets, type PlacedAsset } from "./assets.ts";
-import { clusterBy, drawFlag, FLAGS, rankOf } from "./flags.ts";
+import { Camera, type Padding } from "./camera.ts";
+import { changes, differs } from "./differences.ts";
+import { clusterBy, drawFlag, FLAGS } from "./flags.ts";
 import { awaitPart, boxOf, centreOf, fetchGeometry, type Geometry, type LonLat } from "./geometry.ts";
 import { HeatBins } from "./heat.ts";
 import { HeatLayer } from "./heat_layer.ts";
 import { drawHatch, drawRoom, ICON_RATIO, readTokens, showMark, type Tokens } from "./icons.ts";
-import type { Feature, LiveFeed } from "./live.ts";
+import type { LiveFeed } from "./live.ts";
 import { SevereMarkers } from "./markers.ts";
 import { Pace } from "./pace.ts";
+import { makePoint, Painter } from "./painter.ts";
 import { pause } from "./pause.ts";
 import { type Pick, Pointer } from "./pointer.ts";
-import { Pulses } from "./pulses.ts";
+import { loadFonts, waitForFrame, waitForPicture, waitForSize } from "./readiness.ts";
 import { reloadOnce } from "./reload.ts";
 import { showSketch, type SketchLook } from "./sketch.ts";
 import {
   chooseDrawing,
-  classOf,
-  EXERCISE,
   FONT_FAMILY,
   type Look,
   lookOfAssets,
@@ -28,15 +29,10 @@ import {
   mapLayersOf,
   markNames,
   NAMES,
-  NO_CLASS,
   readHeat,
-  shapeOf,
   sourceOf,
 } from "./style.ts";
 import { type Asset, type CountyInfo, type Frame, type Lang, type LayerSpec, say, type Words } from "./wire.ts";
-
-/** Pixels to leave free on all sides, or on each. */
-export type Padding = number | Required<maplibre.PaddingOptions>;
 
 export type PickListener = (pick: Pick | null) => void;
 
@@ -112,8 +108,6 @@ export interface CountyMap {
 /** The hub sends at most four deltas a second; a burst after a pause is drawn no faster. */
 export const DRAW_EVERY_MS = 250;
 const PADDING = 24;
-const FONTS_WAIT_MS = 3000;
-const FRAME_WAIT_MS = 500;
 /** So long at most do the assets wait for the county to be drawn. */
 const COUNTY_FIRST_MS = 5000;
 /** A picture that stands still must not be taken for a map that lives. */
@@ -158,37 +152,20 @@ class DrawnCounty implements CountyMap {
   /** The style's layers as the map has them. */
   private layers: maplibre.LayerSpecification[] = [];
   private tokens: Tokens;
-  private padding: Padding;
   private listeners = new Set<PickListener>();
   private unsubscribe: () => void;
   private dirty = new Map<string, Set<number>>();
-  /** What changed in layers that do not show. */
-  private late = new Map<string, Set<number>>();
   private pace: Pace;
   /** Whether there is a style to draw with: not before it has come, nor while the graphics context is lost. */
   isReady = false;
   private destroyed = false;
-  private movedByHand = false;
   private selected: { layer: string; id: number } | null = null;
-  /** Where the camera is on its way to. */
-  private aim: maplibre.JumpToOptions | null = null;
-  private heat: HeatBins;
+  private camera: Camera;
   /** Null where no layer is a heatmap. */
   private heatLayer: HeatLayer | null;
-  private markers: SevereMarkers;
-  private markersSettled = false;
-  /** The severe cases that names give way to. */
-  private rooms = new Set<number>();
-  private halosSettled = false;
-  private overdue = new Set<number>();
-  private pulses: Pulses;
+  private painter: Painter;
   private assets: Assets;
   private pointer: Pointer;
-  private box: CountyInfo["bbox"];
-  /** The classes of each layer's cells, of those that have one: as they were sent to be drawn, and as they were painted since. */
-  private dyed = new Map<string, Map<number, number>>();
-  private painted = new Map<string, Map<number, number>>();
-  private sourceIds = new Map<string, Set<number>>();
   private legends = new Map<string, Legend>();
 
   constructor(
@@ -199,8 +176,7 @@ class DrawnCounty implements CountyMap {
     this.feed = options.feed;
     this.county = options.county;
     this.pace = options.pace ?? new Pace(DRAW_EVERY_MS);
-    this.padding = options.padding ?? PADDING;
-    this.box = seenBox(options.county);
+    const [box, padding] = [seenBox(options.county), options.padding ?? PADDING];
     // An element of our own: MapLibre's style sheet sets `position`, and the page's layout is the page's.
     this.container = document.createElement("div");
     this.container.className = "county-map";
@@ -209,14 +185,13 @@ class DrawnCounty implements CountyMap {
     this.specs = new Map(
       chooseSpecs(options).map((spec) => [spec.key, { ...spec }]),
     );
-    this.heat = new HeatBins(options.county.bbox);
     const heated = this.heated();
-    this.heatLayer = heated && new HeatLayer(`${heated.key}-heat`, this.heat);
+    this.heatLayer = heated && new HeatLayer(`${heated.key}-heat`, new HeatBins(options.county.bbox));
     this.maplibre = new maplibre.Map({
       container: this.container,
       style: { version: 8, sources: {}, layers: [] },
-      bounds: this.box,
-      fitBoundsOptions: { padding: this.padding },
+      bounds: box,
+      fitBoundsOptions: { padding },
       attributionControl: false,
       dragRotate: false,
       pitchWithRotate: false,
@@ -226,6 +201,7 @@ class DrawnCounty implements CountyMap {
       localIdeographFontFamily: `"${FONT_FAMILY}", "Noto Sans CJK SC", sans-serif`,
       locale: options.lang === "zh" ? { "ScaleControl.Kilometers": "公里", "ScaleControl.Meters": "米", "Map.Title": "地图" } : {},
     });
+    this.camera = new Camera(this.maplibre, box, padding);
     this.assets = new Assets(this.maplibre, [...this.specs.values()].filter(({ geometry: kind }) => kind === "asset"), this.tokens);
     this.pointer = new Pointer(this.maplibre, this.assets, [...this.specs.values()], this);
     this.maplibre.touchZoomRotate.disableRotation();
@@ -233,11 +209,11 @@ class DrawnCounty implements CountyMap {
     if (options.scale !== false) this.maplibre.addControl(new maplibre.ScaleControl({ maxWidth: 0.148 * Math.min(innerHeight, innerWidth) }), "bottom-right");
     this.look = this.makeLook();
     this.dressOwn();
-    this.pulses = new Pulses(this.maplibre);
-    this.markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
+    const markers = new SevereMarkers(this.maplibre, options.lang, (id, lon, lat) =>
       this.pick({ layer: "open_cases", id, lon, lat }),
     );
-    this.dye();
+    this.painter = new Painter({ map: this.maplibre, assets: this.assets, markers, heat: this.heatLayer }, geometry, this.feed);
+    this.painter.dye(this.specs.values());
     this.start();
     this.drawn = this.awaitCounty();
     this.unsubscribe = this.feed.subscribe((frame) => this.hear(frame));
@@ -250,9 +226,8 @@ class DrawnCounty implements CountyMap {
     spec.shown = visible;
     if (!this.isReady) return; // it is applied once there is a style again
     this.applyVisibility(spec);
-    const late = visible ? this.late.get(layer) : undefined;
-    if (!late) return;
-    this.late.delete(layer);
+    const late = visible ? this.painter.takeLate(layer) : [];
+    if (late.length === 0) return;
     this.soil(layer, late);
     this.flush(); // what is shown is not to be old even for a moment
   }
@@ -273,28 +248,19 @@ class DrawnCounty implements CountyMap {
   }
 
   focus(lon: number, lat: number, zoom?: number): void {
-    this.movedByHand = true;
-    const aim: maplibre.JumpToOptions = { center: [lon, lat], ...(zoom === undefined ? {} : { zoom }) };
-    this.maplibre.easeTo({ ...aim, duration: 300 });
-    this.aim = this.maplibre.isMoving() ? aim : null;
+    this.camera.focus(lon, lat, zoom);
   }
 
   home(): void {
-    this.movedByHand = false;
-    this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 300 });
+    this.camera.home();
   }
 
   frame(box: CountyInfo["bbox"] | null): void {
-    const wanted = box ?? seenBox(this.county);
-    if (!this.movedByHand && !differs(wanted, this.box)) return;
-    this.box = wanted;
-    this.home();
+    this.camera.frame(box);
   }
 
   setPadding(padding: Padding): void {
-    if (!differs(padding, this.padding)) return;
-    this.padding = padding;
-    this.refit();
+    if (this.camera.pad(padding)) this.refit();
   }
 
   subscribePicks(listener: PickListener): () => void {
@@ -303,7 +269,7 @@ class DrawnCounty implements CountyMap {
   }
 
   classOf(layer: string, id: number): number | null {
-    return this.painted.get(layer)?.get(id) ?? this.assets.classOf(layer, id);
+    return this.painter.classOf(layer, id) ?? this.assets.classOf(layer, id);
   }
 
   locate(layer: string, id: number): LonLat | null {
@@ -360,10 +326,6 @@ class DrawnCounty implements CountyMap {
     map.on("style.load", () => this.reapply());
     map.on("webglcontextlost", () => (this.isReady = false));
     map.on("render", () => (this.lastDrawnAt = Date.now()));
-    for (const gesture of ["wheel", "dragstart", "dblclick", "boxzoomstart", "touchmove"] as const)
-      map.on(gesture, () => (this.movedByHand = true));
-    map.getCanvas().addEventListener("keydown", () => (this.movedByHand = true));
-    map.on("moveend", () => (this.aim = null));
     map.on("resize", () => this.refit());
     map.on("click", async (event) => this.pick(await this.pointer.pickAt(event.point, event.lngLat)));
     map.on("mousemove", (event) => {
@@ -377,22 +339,6 @@ class DrawnCounty implements CountyMap {
   private async awaitCounty(): Promise<void> {
     await this.maplibre.once("style.load");
     await Promise.race([waitForPicture(this.maplibre), pause(COUNTY_FIRST_MS)]);
-  }
-
-  /** Gives the cells the classes that are known already as they are sent to be drawn: ten thousand states are dearer. */
-  private dye(): void {
-    for (const spec of this.specs.values()) {
-      if (chooseDrawing(spec) !== "cells") continue;
-      const classes = new Map<number, number>();
-      for (const [id, { value, mark }] of this.feed.state.layers.get(spec.key) ?? []) {
-        const position = classOf(spec, value, mark);
-        if (position !== null) classes.set(id, position);
-      }
-      for (const cell of this.geometry.cells.features)
-        cell.properties = { ...cell.properties, [spec.key]: classes.get(Number(cell.id)) ?? NO_CLASS };
-      this.dyed.set(spec.key, classes);
-      this.painted.set(spec.key, new Map(classes));
-    }
   }
 
   /** Draws the county pack's assets once the county itself is there: they may be a hundred thousand. */
@@ -413,7 +359,7 @@ class DrawnCounty implements CountyMap {
   private applyVisibility(spec: LayerSpec): void {
     const visibility = spec.shown === false ? "none" : "visible";
     for (const name of mapLayersOf(spec)) this.maplibre.setLayoutProperty(name, "visibility", visibility);
-    if (chooseDrawing(spec) === "cells") this.hatch(spec);
+    if (chooseDrawing(spec) === "cells") this.painter.hatch(spec);
     this.assets.show(spec.key, spec.shown !== false);
     if (chooseDrawing(spec) === "heat") this.heatLayer?.show(spec.shown !== false);
   }
@@ -437,7 +383,6 @@ class DrawnCounty implements CountyMap {
 
   private makeLook(): Look {
     const { county, lang } = this.options;
-    const fit = this.maplibre.cameraForBounds(seenBox(county), { padding: this.padding });
     return {
       county,
       lang,
@@ -445,15 +390,14 @@ class DrawnCounty implements CountyMap {
       assetCounts: this.assets.counts,
       layers: [...this.specs.values()],
       tokens: this.tokens,
-      fitZoom: fit?.zoom ?? this.maplibre.getZoom(),
+      fitZoom: this.camera.fitZoom,
       scale: chooseScale(),
     };
   }
 
-  /** Fits the county into the window's new size, unless a person has moved the map, and rescales what is drawn. */
+  /** Fits the county into the window's new size, and rescales what is drawn. */
   private refit(): void {
-    if (this.aim) this.maplibre.jumpTo(this.aim); // on the way it would end as far from the middle as that has moved
-    else if (!this.movedByHand) this.maplibre.fitBounds(this.box, { padding: this.padding, duration: 0 });
+    this.camera.refit();
     this.dress();
   }
 
@@ -516,10 +460,8 @@ class DrawnCounty implements CountyMap {
     this.addImages();
     this.addOwn();
     this.specs.forEach((spec) => this.applyVisibility(spec));
-    this.painted = new Map([...this.dyed].map(([key, classes]) => [key, new Map(classes)])); // the states are gone
-    for (const key of this.specs.keys())
-      for (const ids of [this.dyed.get(key)?.keys(), this.feed.state.layers.get(key)?.keys(), this.late.get(key)]) this.soil(key, ids ?? []);
-    this.late.clear();
+    this.painter.forgetStates();
+    for (const key of this.specs.keys()) this.soil(key, this.painter.takeAll(key));
     this.drawSelection();
   }
 
@@ -527,139 +469,11 @@ class DrawnCounty implements CountyMap {
     if (!this.isReady) return;
     this.addAssets();
     for (const [key, ids] of this.dirty) {
-      const spec = this.specs.get(key)!;
-      this.draw(spec, ids, this.feed.state.layers.get(key) ?? new Map());
+      this.painter.draw(this.specs.get(key)!, ids);
       if (this.selected?.layer === key && ids.has(this.selected.id)) this.drawSelection();
     }
     this.dirty.clear();
-    this.markersSettled ||= this.feed.state.layers.has("open_cases");
   };
-
-  /** Draws those of a layer's features that changed; of one that left there is no word any more. */
-  private draw(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    const drawing = chooseDrawing(spec);
-    if (drawing === "severities") this.drawMarkers(changed, features);
-    if (drawing === "halos") this.drawHalos(spec, changed, features);
-    if (drawing === "assets") this.drawAssets(spec, changed, features);
-    else if (drawing === "heat") this.drawHeat(changed, features);
-    else if (spec.shown === false) this.putOff(spec, changed, features);
-    else if (drawing === "cells") this.drawCells(spec, changed, features);
-    else if (drawing === "areas") this.drawAreas(spec, changed, features);
-    else this.drawPoints(spec, changed, features);
-  }
-
-  /** Leaves what changed in a layer that does not show until it does: MapLibre would draw a frame for nothing. */
-  private putOff(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    const ids = this.late.get(spec.key) ?? new Set();
-    for (const id of changed)
-      if (features.has(id) || spec.geometry === "cell" || this.knownIds(spec).has(id)) ids.add(id);
-      else ids.delete(id); // it came and went unseen
-    this.late.set(spec.key, ids);
-  }
-
-  private drawCells(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    for (const id of changed) this.paintClass(spec, id, features.get(id));
-    this.hatch(spec);
-  }
-
-  /** Lets the cases pulse that have just become overdue: not those that were so when the map was opened. */
-  private drawHalos(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    const last = (spec.legend?.length ?? 0) - 1;
-    const late = [...changed].filter((id) => classOf(spec, features.get(id)?.value ?? null, 0) === last);
-    const fresh = late.filter((id) => !this.overdue.has(id));
-    for (const id of changed) this.overdue.delete(id);
-    for (const id of late) this.overdue.add(id);
-    if (this.halosSettled && spec.shown !== false) this.pulses.start(sourceOf(spec), fresh);
-    this.halosSettled = true;
-  }
-
-  /** Paints a cell's class, if it is another than before. */
-  private paintClass(spec: LayerSpec, id: number, feature: Feature | undefined): void {
-    const position = feature ? classOf(spec, feature.value, feature.mark) : null;
-    const painted = this.painted.get(spec.key)!;
-    if ((painted.get(id) ?? null) === position) return;
-    if (position === null) painted.delete(id);
-    else painted.set(id, position);
-    this.maplibre.setFeatureState({ source: "cells", id }, { [spec.key]: position ?? NO_CLASS });
-  }
-
-  /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
-  private hatch(spec: LayerSpec): void {
-    const isBare = this.painted.get(spec.key)!.size < this.geometry.cells.features.length;
-    const [hatch, visibility] = [`${spec.key}-hatch`, isBare && spec.shown !== false ? "visible" : "none"] as const;
-    // MapLibre goes through all of its style also where nothing is set that was not so before.
-    if (this.maplibre.getLayoutProperty(hatch, "visibility") !== visibility) this.maplibre.setLayoutProperty(hatch, "visibility", visibility);
-  }
-
-  private drawAssets(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    for (const id of changed) {
-      const feature = features.get(id);
-      const position = feature ? classOf(spec, feature.value, feature.mark) : null;
-      this.assets.paint(spec.key, id, position, feature ? shapeOf(spec, feature.mark) : "");
-    }
-  }
-
-  private drawAreas(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    const known = this.knownIds(spec);
-    const diff = emptyDiff();
-    for (const id of changed) {
-      const feature = features.get(id);
-      const coordinates = this.feed.state.alerts.get(id)?.outline ?? [];
-      if (known.delete(id)) diff.remove.push(id);
-      if (!feature || coordinates.length === 0) continue;
-      const properties = { ...pointProperties(spec, feature), mark: feature.mark };
-      diff.add.push({ type: "Feature", id, properties, geometry: { type: "MultiPolygon", coordinates } });
-      known.add(id);
-    }
-    this.update(sourceOf(spec), diff);
-  }
-
-  private drawHeat(changed: Set<number>, features: Features): void {
-    for (const id of changed) {
-      const feature = features.get(id);
-      const place = placeOf(feature);
-      if (place) this.heat.put(id, ...place, feature!.value ?? 1);
-      else this.heat.drop(id);
-    }
-    this.heatLayer?.refresh();
-  }
-
-  private drawMarkers(changed: Set<number>, features: Features): void {
-    const rooms = emptyDiff();
-    for (const id of changed) {
-      const feature = features.get(id);
-      const place = placeOf(feature);
-      if (place) this.markers.put(id, feature!.value, ...place, this.markersSettled);
-      else this.markers.drop(id);
-      if (this.rooms.delete(id)) rooms.remove.push(id);
-      if (!place || !this.markers.has(id)) continue;
-      this.rooms.add(id);
-      rooms.add.push(point(id, place, {}));
-    }
-    this.update("rooms", rooms);
-  }
-
-  private drawPoints(spec: LayerSpec, changed: Set<number>, features: Features): void {
-    const known = this.knownIds(spec);
-    const diff = emptyDiff();
-    for (const id of changed) {
-      const feature = features.get(id);
-      const place = placeOf(feature);
-      if (place && known.has(id)) diff.update.push(moved(id, place, pointProperties(spec, feature!)));
-      else if (place) diff.add.push(point(id, place, pointProperties(spec, feature!)));
-      else if (known.has(id)) diff.remove.push(id);
-      if (place) known.add(id);
-      else known.delete(id);
-    }
-    this.update(sourceOf(spec), diff);
-  }
-
-  /** The features that a layer's own source has. */
-  private knownIds(spec: LayerSpec): Set<number> {
-    let known = this.sourceIds.get(spec.key);
-    if (!known) this.sourceIds.set(spec.key, (known = new Set()));
-    return known;
-  }
 
   /** Adds the assets that are known only from events. */
   private addAssets(): void {
@@ -669,10 +483,6 @@ class DrawnCounty implements CountyMap {
     this.assets.add(added.map(place));
     // A reading may have come before what it is of was known.
     for (const spec of this.specs.values()) if (spec.geometry === "asset") this.soil(spec.key, added.map(({ id }) => id));
-  }
-
-  private update(source: string, diff: ReturnType<typeof emptyDiff>): void {
-    if (diff.add.length + diff.update.length + diff.remove.length > 0) void this.source(source).updateData(diff);
   }
 
   private source(name: string): maplibre.GeoJSONSource {
@@ -695,20 +505,8 @@ class DrawnCounty implements CountyMap {
     const feature = this.feed.state.layers.get(layer)?.get(id);
     const place = spec.geometry === "asset" ? this.assets.locate(id) : [feature?.lon, feature?.lat];
     if (!place || place[0] == null || place[1] == null) return null;
-    return point(id, place as LonLat, {});
+    return makePoint(id, place as LonLat, {});
   }
-}
-
-/** Waits for a frame with all that is there to draw; unlike "idle" it comes while the feed keeps the map busy, too. */
-function waitForPicture(map: maplibre.Map): Promise<void> {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (!map.getSource("cells") || !map.loaded()) return; // an empty style is loaded, too
-      map.off("render", look);
-      resolve();
-    };
-    map.on("render", look);
-  });
 }
 
 function lookOfSketch(element: HTMLElement, options: CountyMapOptions, geometry: Geometry): SketchLook {
@@ -743,69 +541,4 @@ function placeAsset(asset: GeoJSON.Feature): PlacedAsset[] {
 /** The box that the viewer's area lies in: the county's, unless theirs is a part of it. */
 function seenBox(county: CountyInfo): CountyInfo["bbox"] {
   return county.scope?.bbox ?? county.bbox;
-}
-
-/** What the feed knows of a layer. */
-type Features = ReadonlyMap<number, Feature>;
-
-interface Diff {
-  add: GeoJSON.Feature[];
-  update: maplibre.GeoJSONFeatureDiff[];
-  remove: number[];
-}
-
-function emptyDiff(): Diff {
-  return { add: [], update: [], remove: [] };
-}
-
-function point(id: number, coordinates: LonLat, properties: GeoJSON.GeoJsonProperties): GeoJSON.Feature {
-  return { type: "Feature", id, properties, geometry: { type: "Point", coordinates } };
-}
-
-function placeOf(feature: Feature | undefined): LonLat | null {
-  return feature && feature.lon !== null && feature.lat !== null ? [feature.lon, feature.lat] : null;
-}
-
-function pointProperties(spec: LayerSpec, { value, mark }: Feature): Record<string, number | null> {
-  if (chooseDrawing(spec) === "clusters") return { rank: rankOf(value ?? 4, mark) };
-  return { value, class: classOf(spec, value, mark) };
-}
-
-function moved(id: number, coordinates: LonLat, properties: Record<string, number | null>): maplibre.GeoJSONFeatureDiff {
-  const changed = Object.entries(properties).map(([key, value]) => ({ key, value }));
-  return { id, newGeometry: { type: "Point", coordinates }, addOrUpdateProperties: changed };
-}
-
-function changes(old: object | undefined, now: object | undefined): [string, unknown][] {
-  const before = (old ?? {}) as Record<string, unknown>;
-  return Object.entries(now ?? {}).filter(([name, value]) => differs(before[name], value));
-}
-
-function differs(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b);
-}
-
-/** Dash renders before the style sheets have settled: a map must not be born into an element of no size. */
-function waitForSize(element: HTMLElement): Promise<void> {
-  return new Promise((resolve) => {
-    const observer = new ResizeObserver(() => {
-      if (element.clientWidth === 0 || element.clientHeight === 0) return;
-      observer.disconnect();
-      resolve();
-    });
-    observer.observe(element);
-  });
-}
-
-/** Waits until a frame with all that is there now has been handed over to be shown; a hidden page has none. */
-function waitForFrame(): Promise<unknown> {
-  const frame = new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))));
-  return Promise.race([frame, pause(FRAME_WAIT_MS)]);
-}
-
-/** MapLibre draws each name's glyphs once: with our font if it is there by then, else with the system's. */
-async function loadFonts(geometry: Geometry): Promise<void> {
-  const names = geometry.towns.features.map(({ properties }) => `${properties?.["name"]}${properties?.["name_en"] ?? ""}`);
-  const fonts = document.fonts.load(`16px "${FONT_FAMILY}"`, names.join("") + EXERCISE.zh + EXERCISE.en);
-  await Promise.race([fonts.catch(() => undefined), pause(FONTS_WAIT_MS)]);
 }

@@ -54,7 +54,7 @@ export class HeatLayer implements CustomLayerInterface {
 
   constructor(
     readonly id: string,
-    private bins: HeatBins,
+    readonly bins: HeatBins,
   ) {
     const [west, south, east, north] = bins.box;
     const corners: [number, number][] = [[west, south], [east, south], [west, north], [east, north]];

@@ -344,14 +344,14 @@ def test_dots_are_drawn_anew_after_a_lost_graphics_context(page: Page, hub: Fixt
 def test_heat_is_warm_where_cases_are_many_and_clear_where_none_is(page: Page, hub: FixtureHub) -> None:
     many, none = [120.16, 29.71], [120.41, 29.55]
     hub.restart({"grid": {"ids": [], "values": []}})
-    page.wait_for_function("countyBrain.map.heat.size === 0")
+    page.wait_for_function("countyBrain.map.heatLayer.bins.size === 0")
     show_only(page, "case_heatmap")
     ground = see(page, many)
     assert see(page, none) == ground
     cases = list(range(7000, 7000 + 3000))
     columns = {"ids": cases, "values": [1] * 3000, "lon": [many[0]] * 3000, "lat": [many[1]] * 3000}
     hub.send({"case_heatmap": columns})
-    page.wait_for_function("countyBrain.map.heat.size === 3000")
+    page.wait_for_function("countyBrain.map.heatLayer.bins.size === 3000")
     wait_for(lambda: see(page, many) != ground, 10, "the heat to be drawn")
     assert sum(see(page, many)) > 400, "the top of the scale is the lightest"
     assert see(page, none) == ground
@@ -367,7 +367,10 @@ def test_a_layer_that_does_not_show_catches_up_when_it_does(page: Page, hub: Fix
     hub.send({"open_cases": {"ids": [], "values": [], "lon": [], "lat": [], "gone": [6000, 1000]}})
     page.wait_for_function("!document.querySelector(\".severe[data-id='6000']\")")
     # Of the two, only the one that was drawn is to be taken away: what comes and goes unseen is forgotten.
-    assert page.evaluate("[6000, 1000].map((id) => countyBrain.map.late.get('open_cases').has(id))") == [False, True]
+    assert page.evaluate("[6000, 1000].map((id) => countyBrain.map.painter.late.get('open_cases').has(id))") == [
+        False,
+        True,
+    ]
     show_only(page, "grid", "open_cases")
     assert_painted(page, hub)
     cases = len(hub.layers["open_cases"])
@@ -393,7 +396,7 @@ def test_snapshot_replaces_what_was_there(page: Page, hub: FixtureHub) -> None:
             f"countyBrain.map.maplibre.getSource('{source}').getData().then((d) => d.features.length === 1)"
         )
     assert page.evaluate("countyBrain.map.assets.countMarks('smart_bins')") == 1
-    assert page.evaluate("countyBrain.map.heat.size") == 0
+    assert page.evaluate("countyBrain.map.heatLayer.bins.size") == 0
 
 
 def test_new_severe_case_gets_a_marker_that_pulses_once(page: Page, hub: FixtureHub) -> None:
@@ -484,7 +487,7 @@ def test_resize_fits_the_county_until_a_person_moves_the_map(page: Page) -> None
     )
     page.mouse.move(800, 500)
     page.mouse.wheel(0, -600)
-    page.wait_for_function("!countyBrain.map.maplibre.isMoving() && countyBrain.map.movedByHand")
+    page.wait_for_function("!countyBrain.map.maplibre.isMoving() && countyBrain.map.camera.movedByHand")
     zoom = page.evaluate("countyBrain.map.maplibre.getZoom()")
     page.set_viewport_size({"width": 1200, "height": 800})
     page.wait_for_function("countyBrain.map.maplibre.getContainer().clientWidth === 1200")

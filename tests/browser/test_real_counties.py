@@ -51,6 +51,6 @@ def test_chicagos_complaints_are_a_heatmap_and_say_they_are_replayed(page: Page,
         page.wait_for_function("() => (countyBrain.feed.state.layers.get('case_heatmap')?.size ?? 0) > 500")
         expect(page.locator("[data-screen]")).to_contain_text("Replayed data")
         page.wait_for_function("() => countyBrain.map.isWhole && countyBrain.map.maplibre.areTilesLoaded()")
-        assert page.evaluate("countyBrain.map.isVisible('case_heatmap') && countyBrain.map.heat.size") > 500
+        assert page.evaluate("countyBrain.map.isVisible('case_heatmap') && countyBrain.map.heatLayer.bins.size") > 500
     finally:
         appliance.stop()
