@@ -367,10 +367,8 @@ def test_a_layer_that_does_not_show_catches_up_when_it_does(page: Page, hub: Fix
     hub.send({"open_cases": {"ids": [], "values": [], "lon": [], "lat": [], "gone": [6000, 1000]}})
     page.wait_for_function("!document.querySelector(\".severe[data-id='6000']\")")
     # Of the two, only the one that was drawn is to be taken away: what comes and goes unseen is forgotten.
-    assert page.evaluate("[6000, 1000].map((id) => countyBrain.map.painter.late.get('open_cases').has(id))") == [
-        False,
-        True,
-    ]
+    late = "countyBrain.map.painter.late.get('open_cases')"
+    assert page.evaluate(f"[6000, 1000].map((id) => {late}.has(id))") == [False, True]
     show_only(page, "grid", "open_cases")
     assert_painted(page, hub)
     cases = len(hub.layers["open_cases"])
