@@ -160,6 +160,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
   return [
     { id: "ground", type: "background", paint: { "background-color": look.tokens.ground } },
     { id: "county", type: "fill", source: "county", paint: { "fill-color": look.tokens.raised } },
+    ...keepSources(look),
     ...drawn("cells").flatMap((spec) => drawCells(look, spec)),
     ...drawLines(look),
     ...drawBorders(look),
@@ -175,6 +176,15 @@ export function makeLayers(look: Look): LayerSpecification[] {
     ...drawn("drills").flatMap((spec) => drawDrills(look, spec)),
     ...drawSelection(look),
   ];
+}
+
+/**
+ * Keeps every source in use whose layers can all be hidden, by a layer that draws nothing. MapLibre 6.17 reloads the tiles of
+ * a source whose last layer is hidden and then takes them away: its worker is told so in the wrong order, and keeps them for ever.
+ */
+function keepSources(look: Look): LayerSpecification[] {
+  const hideable = look.layers.filter((spec) => mapLayersOf(spec).length > 0);
+  return [...new Set(hideable.map(sourceOf))].map((source) => ({ id: `${source}-kept`, type: "fill", source, filter: false }));
 }
 
 /** Returns a size that grows from the county's view to the street's. */

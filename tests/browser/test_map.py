@@ -359,6 +359,23 @@ def test_heat_is_warm_where_cases_are_many_and_clear_where_none_is(page: Page, h
     wait_for(lambda: see(page, many) == ground, 10, "the heat to be gone")
 
 
+COUNT_TILES = """() => Object.values(self.worker.workerSources).flatMap(({ geojson }) => Object.values(geojson))
+  .reduce((sum, source) => sum + Object.keys(source.tileState.loaded).length, 0)"""
+"""How many tiles MapLibre's worker keeps; its own maps of them, for nothing on the page tells."""
+
+
+def test_scenes_that_come_and_go_leave_nothing_in_the_worker(page: Page) -> None:
+    worker = page.workers[0]
+    counts = []
+    for _ in range(6):
+        for shown in ([], LAYERS):
+            show_only(page, *shown)
+            page.evaluate("() => countyBrain.map.maplibre.once('idle')")
+        counts.append(worker.evaluate(COUNT_TILES))
+    assert counts[0] > 0
+    assert counts[-1] == counts[1]
+
+
 def test_a_layer_that_does_not_show_catches_up_when_it_does(page: Page, hub: FixtureHub) -> None:
     show_only(page)
     hub.send({"grid": {"ids": [0], "values": [8], "gone": [1]}})

@@ -27,7 +27,8 @@ export class Chime {
         this.changed();
       };
     }
-    if (this.context.state === "suspended" && !this.isResting) void this.context.resume();
+    // Asked without a hand at the keys, the browser keeps a promise and a warning for each time, for as long as the page lives.
+    if (this.context.state === "suspended" && !this.isResting && navigator.userActivation.isActive) void this.context.resume();
   }
 
   ring(): void {
