@@ -20,8 +20,8 @@ interface Diff {
   remove: number[];
 }
 
-/** Where a layer's features are drawn besides the sources of the style. */
-export interface Canvas {
+/** The map, and what is drawn on it besides the sources of its style. */
+interface Canvas {
   map: MapLibre;
   assets: Assets;
   markers: SevereMarkers;
@@ -94,21 +94,8 @@ export class Painter {
 
   /** Draws those of a layer's features that changed; of one that left there is no word any more. */
   draw(spec: LayerSpec, changed: Set<number>): void {
-    const features: Features | undefined = this.feed.state.layers.get(spec.key);
-    this.drawWith(spec, changed, features ?? new Map());
-    if (features) this.settled.add(spec.key);
-  }
-
-  /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
-  hatch(spec: LayerSpec): void {
-    const { map } = this.canvas;
-    const isBare = this.painted.get(spec.key)!.size < this.geometry.cells.features.length;
-    const [hatch, visibility] = [`${spec.key}-hatch`, isBare && spec.shown !== false ? "visible" : "none"] as const;
-    // MapLibre goes through all of its style also where nothing is set that was not so before.
-    if (map.getLayoutProperty(hatch, "visibility") !== visibility) map.setLayoutProperty(hatch, "visibility", visibility);
-  }
-
-  private drawWith(spec: LayerSpec, changed: Set<number>, features: Features): void {
+    const told = this.feed.state.layers.get(spec.key);
+    const features: Features = told ?? new Map();
     const drawing = chooseDrawing(spec);
     if (drawing === "severities") this.drawMarkers(spec, changed, features);
     if (drawing === "halos") this.drawHalos(spec, changed, features);
@@ -118,6 +105,16 @@ export class Painter {
     else if (drawing === "cells") this.drawCells(spec, changed, features);
     else if (drawing === "areas") this.drawAreas(spec, changed, features);
     else this.drawPoints(spec, changed, features);
+    if (told) this.settled.add(spec.key);
+  }
+
+  /** Hatches the county where cells have no value; under cells that all have one it would be drawn for nothing. */
+  hatch(spec: LayerSpec): void {
+    const { map } = this.canvas;
+    const isBare = this.painted.get(spec.key)!.size < this.geometry.cells.features.length;
+    const [hatch, visibility] = [`${spec.key}-hatch`, isBare && spec.shown !== false ? "visible" : "none"] as const;
+    // MapLibre goes through all of its style also where nothing is set that was not so before.
+    if (map.getLayoutProperty(hatch, "visibility") !== visibility) map.setLayoutProperty(hatch, "visibility", visibility);
   }
 
   /** Leaves what changed in a layer that does not show until it does: MapLibre would draw a frame for nothing. */

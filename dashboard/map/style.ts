@@ -143,11 +143,16 @@ function makeSources(look: Look): StyleSpecification["sources"] {
     rooms: { type: "geojson", data: none() },
     labels: { type: "geojson", data: placeLabels(geometry.towns) },
   };
-  for (const spec of layers.filter((one) => mapLayersOf(one).length > 0)) {
+  for (const spec of listSourced(layers)) {
     const clusters = chooseDrawing(spec) === "clusters" ? clusterBy(look.scale) : {};
     sources[sourceOf(spec)] ??= { type: "geojson", data: none(), buffer: 64, ...clusters };
   }
   return sources;
+}
+
+/** Returns the layers of the feed whose features are in a source of the style. */
+function listSourced(layers: LayerSpec[]): LayerSpec[] {
+  return layers.filter((spec) => mapLayersOf(spec).length > 0);
 }
 
 function isOf(part: Part): ExpressionSpecification {
@@ -183,8 +188,7 @@ export function makeLayers(look: Look): LayerSpecification[] {
  * a source whose last layer is hidden and then takes them away: its worker is told so in the wrong order, and keeps them for ever.
  */
 function keepSources(look: Look): LayerSpecification[] {
-  const hideable = look.layers.filter((spec) => mapLayersOf(spec).length > 0);
-  return [...new Set(hideable.map(sourceOf))].map((source) => ({ id: `${source}-kept`, type: "fill", source, filter: false }));
+  return [...new Set(listSourced(look.layers).map(sourceOf))].map((source) => ({ id: `${source}-kept`, type: "fill", source, filter: false }));
 }
 
 /** Returns a size that grows from the county's view to the street's. */
